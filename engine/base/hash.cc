@@ -1,0 +1,13 @@
+#include "engine/base/hash.h"
+
+#include <xxhash.h>
+
+namespace ringwright {
+
+std::uint64_t hash64(ByteView bytes) { return XXH3_64bits(bytes.data(), bytes.size()); }
+
+std::uint64_t hash64(ByteView bytes, std::uint64_t seed) {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+}  // namespace ringwright

@@ -1,0 +1,87 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "engine/base/time.h"
+
+// Every bound of Ringwright, named, in this one file. Bounds on a client's put never stop a repair.
+namespace ringwright::limits {
+
+// What a client may store.
+constexpr std::size_t key_bytes_max = 1024;
+constexpr std::size_t value_bytes_max = 1024 * 1024;
+constexpr std::size_t siblings_max = 100;
+constexpr std::size_t vector_entries_max = 1000;
+// Stock Thrift clients stop at 16,384,000 bytes.
+constexpr std::size_t frame_bytes_max = 15 * 1024 * 1024;
+constexpr std::size_t record_bytes_max = frame_bytes_max / 2 - 64 * 1024;
+
+// A keyspace.
+constexpr std::uint32_t replicas_max = 16;
+constexpr std::uint32_t partitions_default = 256;
+constexpr std::uint32_t partitions_max = 65536;
+constexpr std::uint32_t shards_max = 256;
+
+// A shard's tables and queues.
+constexpr std::size_t operations_max = 16384;
+constexpr std::size_t key_waiters_max = 4096;
+constexpr std::size_t mailbox_messages_max = 65536;
+constexpr std::size_t transfers_max = 64;
+constexpr std::size_t transfer_bytes_max = 64 * 1024 * 1024;
+constexpr Nanoseconds transfer_deadline = seconds(10);
+constexpr std::size_t executor_queue_max = 4096;
+constexpr std::size_t executor_threads = 2;
+
+// Reads and merges.
+constexpr std::size_t max_operands = 16;
+constexpr std::size_t batch_keys_max = 1024;
+
+// Delivery of fallback copies.
+constexpr std::size_t handoff_rows_in_flight = 32;
+constexpr Nanoseconds handoff_interval = milliseconds(250);
+constexpr Nanoseconds handoff_deadline = seconds(2);
+
+// Peers.
+constexpr Nanoseconds ping_interval = milliseconds(100);
+constexpr Nanoseconds suspect_after = milliseconds(500);
+
+// Clocks: a stamp this far ahead of the wall clock is refused and counted.
+constexpr std::uint64_t clock_ahead_us_max = 5'000'000;
+// The hybrid clock's upper bound is leased this far ahead and synced.
+constexpr std::uint64_t clock_lease_us = 10'000'000;
+
+// Requests.
+constexpr Nanoseconds request_deadline_default = seconds(1);
+constexpr Nanoseconds request_deadline_max = seconds(3600);
+constexpr std::size_t client_contexts_max = 65536;
+constexpr std::size_t request_window_count = 65536;
+
+// Clients. A request waits this much past its deadline, for the node's own word on how far it came.
+constexpr std::uint32_t client_retries_default = 2;
+constexpr std::size_t client_concurrency = 64;
+constexpr Nanoseconds client_reply_grace = milliseconds(50);
+// How often a node that could not be reached is asked whether it is back.
+constexpr Nanoseconds client_probe_interval = milliseconds(50);
+
+// The production driver.
+constexpr Nanoseconds status_wait = milliseconds(250);      // then the last answer is shown
+constexpr Nanoseconds drain_deadline = seconds(2);           // of a clean stop
+constexpr Nanoseconds executor_retry_after = milliseconds(1);  // its queue was full
+constexpr std::size_t lease_rounds_max = 64;                 // of work before a node may start
+constexpr std::size_t delayed_messages_max = 65536;
+constexpr std::size_t name_bytes_max = 64;
+constexpr std::size_t manifest_bytes_max = 64 * 1024;
+constexpr std::size_t local_nodes_max = 64;
+constexpr std::uint32_t executor_threads_max = 64;
+
+// The memory engine's log: when it is rewritten as a snapshot (at open, in a blocking sync), how
+// large one record may be, and how much of a snapshot goes into one record.
+constexpr std::uint64_t memory_log_open_rewrite_bytes = 1024 * 1024;
+constexpr std::uint64_t memory_log_sync_rewrite_bytes = 64 * 1024 * 1024;
+constexpr std::size_t memory_log_record_bytes_max = 1024 * 1024 * 1024;
+constexpr std::size_t memory_log_snapshot_record_bytes = 64 * 1024;
+// Decorators around one engine.
+constexpr std::size_t engine_stack_depth_max = 8;
+
+}  // namespace ringwright::limits

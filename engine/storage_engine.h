@@ -1,0 +1,125 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/bytes.h"
+#include "engine/base/disk.h"
+#include "engine/base/executor.h"
+#include "engine/base/status.h"
+#include "engine/record_policy.h"
+#include "engine/write_batch.h"
+
+namespace ringwright {
+
+// What an acknowledged write survives. none: nothing until flushed. os: the death of the process.
+// disk: a loss of power, because it was synced first.
+enum class Durability : std::uint8_t { none = 0, os = 1, disk = 2 };
+std::string_view durability_name(Durability durability);
+Result<Durability> parse_durability(std::string_view name);
+
+enum class MayBlock : bool { no = false, yes = true };
+
+struct Capabilities {
+  bool merge = false;         // takes WriteBatch::merge and folds with the RecordPolicy
+  bool non_blocking = false;  // does something useful when called with MayBlock::no
+  Durability durability = Durability::none;  // the strongest class this instance can give
+};
+
+using EngineOptions = std::map<std::string, std::string, std::less<>>;
+
+struct EngineContext {
+  std::string path;  // on `disk`; the engine's own directory, which it creates
+  EngineOptions
+      options;  // as written in the config; an unknown one is `invalid`, naming the nearest
+  Durability durability = Durability::os;  // the class that `write` and `sync` must give
+  std::shared_ptr<const RecordPolicy> policy;
+  std::shared_ptr<Disk> disk;
+};
+
+// [start, stop) in byte order; an empty stop means to the end.
+struct KeyRange {
+  Bytes start;
+  Bytes stop;
+};
+
+struct EngineStats {
+  std::uint64_t approximate_keys = 0;
+  std::uint64_t disk_bytes = 0;
+  std::uint64_t memory_bytes = 0;
+};
+
+// Ordered cursor over one snapshot. Key and value are valid until the next call of `next`.
+class Iterator {
+ public:
+  virtual ~Iterator() = default;
+  virtual bool valid() const = 0;  // false at the end and after an error: ask `status`
+  virtual void next() = 0;
+  virtual ByteView key() const = 0;
+  virtual ByteView value() const = 0;
+  virtual Status status() const = 0;
+};
+
+// An ordered map of bytes on one node.
+//
+// Threads: every method may be called from several threads at once, except that `open` comes first,
+// `close` last, and the caller issues `write`s of one key in the order it wants.
+// Ownership: what a method returns is the caller's; arguments are borrowed for the call.
+// Absence is `std::nullopt`, never an error; an I/O error or damage is never absence.
+// Errors: `busy`, `no_space`, `would_block` of a write: certainly nothing happened. `in_doubt`: it
+// may or may not have, and nobody will know before the next open. `corrupt` names the key or file.
+// No exception leaves a method.
+// After a crash an instance holds a prefix of its write order that reaches at least the last sync.
+class StorageEngine {
+ public:
+  static constexpr std::string_view kind = "engine";
+  virtual ~StorageEngine() = default;
+
+  virtual std::string_view name() const = 0;
+  // Valid after `open`.
+  virtual Capabilities capabilities() const = 0;
+
+  // `locked`: another instance has the directory. `mismatch`: written by another engine or a newer
+  // format. `invalid`: an unknown option, or a durability class above what this engine has.
+  virtual Status open(const EngineContext& context) = 0;
+
+  // One result for each key, in order. With MayBlock::no a key whose answer needs I/O gets
+  // `would_block`; the others are answered.
+  virtual std::vector<Result<std::optional<Bytes>>> multi_get(std::span<const Bytes> keys,
+                                                              MayBlock may_block) = 0;
+
+  // Atomic; visible to every later call when it returns. The sequence grows with each write and
+  // is what `sync` takes.
+  virtual Result<std::uint64_t> write(const WriteBatch& batch, MayBlock may_block) = 0;
+
+  // Makes every write up to `sequence` as durable as the instance's class demands. For `none` and
+  // `os` that is so at once. After one failure every later sync and write fails: reopen.
+  virtual Status sync(std::uint64_t sequence, MayBlock may_block) = 0;
+
+  // May block. The iterator must not outlive the engine's `close`.
+  virtual std::unique_ptr<Iterator> iterate(const KeyRange& range) = 0;
+
+  virtual Status drop_range(const KeyRange& range) = 0;
+  // Moves what is only in memory or in a log to where it rests.
+  virtual Status flush() = 0;
+  // A consistent copy under another directory of the same disk.
+  virtual Status checkpoint(const std::string& path) = 0;
+  virtual std::uint64_t approximate_bytes(const KeyRange& range) = 0;
+  // 0: at ease; 1: the next write may stall.
+  virtual double pressure() = 0;
+  virtual EngineStats stats() = 0;
+  // Final and idempotent; later calls answer `closed`. Not a flush: what `durability` promised is
+  // kept, no more.
+  virtual Status close() = 0;
+
+  // The engine that a decorator wraps; null for an engine proper.
+  virtual StorageEngine* inner() { return nullptr; }
+};
+
+}  // namespace ringwright
