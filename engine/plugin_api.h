@@ -23,8 +23,8 @@ constexpr std::uint64_t plugin_magic = 0x7468676972776e72;  // "rnwright", read 
 constexpr std::uint32_t plugin_interface_version = 1;
 #define RW_STRINGIFY_INNER(text) #text
 #define RW_STRINGIFY(text) RW_STRINGIFY_INNER(text)
-constexpr const char* plugin_abi = "gxx-" RW_STRINGIFY(__GXX_ABI_VERSION) "-cxx11abi-" RW_STRINGIFY(
-    _GLIBCXX_USE_CXX11_ABI);
+constexpr const char* plugin_abi =
+    "gxx-" RW_STRINGIFY(__GXX_ABI_VERSION) "-cxx11abi-" RW_STRINGIFY(_GLIBCXX_USE_CXX11_ABI);
 
 using PluginEntry = const PluginManifest* (*)();
 

@@ -65,8 +65,8 @@ Status check_manifest(const std::string& path, const PluginManifest* manifest) {
                              std::to_string(plugin_interface_version));
   const std::string_view abi = manifest->abi == nullptr ? "" : manifest->abi;
   if (abi != plugin_abi)
-    return refused(path, "it was built for the ABI '" + std::string(abi) + "', this is '" +
-                             plugin_abi + "'");
+    return refused(
+        path, "it was built for the ABI '" + std::string(abi) + "', this is '" + plugin_abi + "'");
   if (manifest->add_parts == nullptr) return refused(path, "its manifest adds no parts");
   return ok_status();
 }

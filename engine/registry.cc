@@ -12,8 +12,7 @@ std::vector<Registry::Part> Registry::parts() const {
   const std::lock_guard lock(mutex_);
   std::vector<Part> listed;
   listed.reserve(entries_.size());
-  for (const auto& [key, entry] : entries_)
-    listed.push_back({key.first, key.second, entry.origin});
+  for (const auto& [key, entry] : entries_) listed.push_back({key.first, key.second, entry.origin});
   return listed;
 }
 
@@ -66,9 +65,8 @@ Status Registry::unknown(std::string_view kind, std::string_view name) const {
   // What an unloaded plugin holds is unknown, so each counts; a loaded one has told its parts.
   for (const std::string& plugin : plugin_names()) {
     const std::string file = "/ringwright_" + plugin + ".so";
-    const bool loaded = std::any_of(listed.begin(), listed.end(), [&](const Part& part) {
-      return part.origin.ends_with(file);
-    });
+    const bool loaded = std::any_of(listed.begin(), listed.end(),
+                                    [&](const Part& part) { return part.origin.ends_with(file); });
     if (!loaded) known.push_back(plugin);
   }
   std::sort(known.begin(), known.end());

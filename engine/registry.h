@@ -24,9 +24,9 @@ class Registry {
   template <typename Interface>
   void add(std::string name, std::function<std::unique_ptr<Interface>()> factory,
            std::string origin = "built-in") {
-    add_erased(Interface::kind, std::move(name), [make = std::move(factory)]() -> void* {
-      return make().release();
-    }, std::move(origin));
+    add_erased(
+        Interface::kind, std::move(name),
+        [make = std::move(factory)]() -> void* { return make().release(); }, std::move(origin));
   }
 
   // An unknown name first looks for the plugin `ringwright_<name>.so` in the plugin folders; the

@@ -4,9 +4,12 @@ namespace ringwright {
 
 std::string_view durability_name(Durability durability) {
   switch (durability) {
-    case Durability::none: return "none";
-    case Durability::os: return "os";
-    case Durability::disk: return "disk";
+    case Durability::none:
+      return "none";
+    case Durability::os:
+      return "os";
+    case Durability::disk:
+      return "disk";
   }
   return "none";
 }

@@ -99,7 +99,8 @@ class StorageEngine {
   virtual Result<std::uint64_t> write(const WriteBatch& batch, MayBlock may_block) = 0;
 
   // Makes every write up to `sequence` as durable as the instance's class demands. For `none` and
-  // `os` that is so at once. After one failure every later sync and write fails: reopen.
+  // `os` that is so at once. After a failure other than `no_space` every later sync and write
+  // fails: reopen.
   virtual Status sync(std::uint64_t sequence, MayBlock may_block) = 0;
 
   // May block. The iterator must not outlive the engine's `close`.

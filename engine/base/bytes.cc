@@ -23,8 +23,8 @@ std::string to_hex(ByteView bytes) {
 
 std::string printable(ByteView bytes) {
   const ByteView shown = bytes.substr(0, printable_bytes_max);
-  const bool plain = std::all_of(shown.begin(), shown.end(),
-                                 [](char byte) { return byte >= ' ' && byte <= '~'; });
+  const bool plain =
+      std::all_of(shown.begin(), shown.end(), [](char byte) { return byte >= ' ' && byte <= '~'; });
   std::string text = plain ? "'" + std::string(shown) + "'" : "0x" + to_hex(shown);
   if (shown.size() < bytes.size()) text += "... (" + std::to_string(bytes.size()) + " bytes)";
   return text;

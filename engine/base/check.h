@@ -9,6 +9,6 @@ namespace ringwright {
 
 }  // namespace ringwright
 
-#define RW_CHECK(expression) \
+#define RW_CHECK(expression)           \
   ((expression) ? static_cast<void>(0) \
                 : ::ringwright::check_failed(__FILE__, __LINE__, #expression))

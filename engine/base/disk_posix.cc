@@ -51,8 +51,7 @@ class Descriptor {
 };
 
 Descriptor open_file(const std::string& path, int flags) {
-  return Descriptor(
-      uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0644); }));
+  return Descriptor(uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, 0644); }));
 }
 
 std::string folder_of(const std::string& path) {
@@ -182,7 +181,7 @@ Status PosixDisk::make_directories(const std::string& path) {
     const std::string part = full.substr(0, end);
     if (::mkdir(part.c_str(), 0755) == 0) {
       RW_TRY(sync_folder(folder_of(part)));
-    } else if (struct stat found {}; errno != EEXIST) {
+    } else if (struct stat found{}; errno != EEXIST) {
       return failed("cannot create folder", part, errno);
     } else if (::stat(part.c_str(), &found) != 0 || !S_ISDIR(found.st_mode)) {
       return failed("cannot create folder", part, ENOTDIR);

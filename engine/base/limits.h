@@ -65,10 +65,10 @@ constexpr Nanoseconds client_reply_grace = milliseconds(50);
 constexpr Nanoseconds client_probe_interval = milliseconds(50);
 
 // The production driver.
-constexpr Nanoseconds status_wait = milliseconds(250);      // then the last answer is shown
-constexpr Nanoseconds drain_deadline = seconds(2);           // of a clean stop
+constexpr Nanoseconds status_wait = milliseconds(250);         // then the last answer is shown
+constexpr Nanoseconds drain_deadline = seconds(2);             // of a clean stop
 constexpr Nanoseconds executor_retry_after = milliseconds(1);  // its queue was full
-constexpr std::size_t lease_rounds_max = 64;                 // of work before a node may start
+constexpr std::size_t lease_rounds_max = 64;                   // of work before a node may start
 constexpr std::size_t delayed_messages_max = 65536;
 constexpr std::size_t name_bytes_max = 64;
 constexpr std::size_t manifest_bytes_max = 64 * 1024;

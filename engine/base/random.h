@@ -20,9 +20,7 @@ class Random {
     return low + static_cast<std::int64_t>(below(static_cast<std::uint64_t>(high - low) + 1));
   }
   // True with probability `share` (0 to 1).
-  bool chance(double share) {
-    return static_cast<double>(next() >> 11) * 0x1.0p-53 < share;
-  }
+  bool chance(double share) { return static_cast<double>(next() >> 11) * 0x1.0p-53 < share; }
 };
 
 // Draws that a seed and a stream's name decide (xoshiro256**; Blackman and Vigna, 2018). Each use

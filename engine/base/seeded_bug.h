@@ -15,7 +15,7 @@ enum class SeededBug : std::uint8_t {
   delete_forgets_context,       // a delete goes out without the context of what it removes
   own_write_overtakes,          // an own put does not wait for a replica write of its key
   stand_in_row_removed_unread,  // a delivered fallback row is removed without a second look
-  mark_kept_from_peer,          // a merge that brings back an own dot keeps the mark
+  mark_kept_from_peer,          // a row that a peer brought back goes on under its own old actor
 };
 
 #ifdef RINGWRIGHT_SEEDED_BUGS

@@ -13,8 +13,10 @@ class Counters {
  public:
   void add(std::string_view name, std::uint64_t amount = 1) {
     const auto at = values_.find(name);
-    if (at == values_.end()) values_.emplace(std::string(name), amount);
-    else at->second += amount;
+    if (at == values_.end())
+      values_.emplace(std::string(name), amount);
+    else
+      at->second += amount;
   }
   std::uint64_t value(std::string_view name) const {
     const auto at = values_.find(name);
