@@ -1,0 +1,149 @@
+#include "replication/version/row.h"
+
+#include <algorithm>
+#include <functional>
+#include <iterator>
+
+#include "engine/base/check.h"
+#include "engine/base/hash.h"
+#include "replication/version/merge.h"
+#include "replication/version/storage_key.h"
+
+namespace ringwright {
+namespace {
+
+constexpr std::uint8_t flags_none = 0;
+constexpr std::uint8_t flag_mark = 1;
+constexpr std::uint8_t flag_damaged = 2;
+
+struct RowParts {
+  std::optional<Actor> mark;
+  std::vector<Bytes> damaged;
+  ByteView canonical;
+};
+
+void put_damaged(Bytes& out, const std::vector<Bytes>& damaged) {
+  put_varint(out, damaged.size());
+  for (const Bytes& bytes : damaged) put_bytes(out, bytes);
+}
+
+// Fails the decoder unless the list is in strict order and not empty.
+std::vector<Bytes> take_damaged(Decoder& in) {
+  std::vector<Bytes> damaged;
+  const std::size_t count = in.count(1);
+  if (count == 0) in.fail();
+  for (std::size_t i = 0; i < count && !in.failed(); ++i) {
+    const ByteView bytes = in.bytes();
+    if (i > 0 && !(ByteView(damaged.back()) < bytes)) in.fail();
+    damaged.emplace_back(bytes);
+  }
+  return damaged;
+}
+
+std::optional<RowParts> split_row(ByteView row) {
+  Decoder in(row);
+  RowParts parts;
+  const std::uint8_t flags = in.u8();
+  if (flags == flag_mark)
+    parts.mark = take_actor(in);
+  else if (flags == flag_damaged)
+    parts.damaged = take_damaged(in);
+  else if (flags != flags_none)
+    in.fail();
+  if (flags != flags_none) {
+    const ByteView header = row.substr(0, row.size() - in.left());
+    if (in.u32() != checksum32(header)) in.fail();
+  }
+  parts.canonical = in.rest();
+  if (in.failed() || parts.canonical.empty()) return std::nullopt;
+  return parts;
+}
+
+// The union of both lists: linear, also where both are long.
+void keep_damaged(Row& row, std::vector<Bytes> damaged) {
+  if (damaged.empty()) return;
+  std::vector<Bytes> both;
+  both.reserve(row.damaged.size() + damaged.size());
+  std::set_union(std::make_move_iterator(row.damaged.begin()),
+                 std::make_move_iterator(row.damaged.end()),
+                 std::make_move_iterator(damaged.begin()), std::make_move_iterator(damaged.end()),
+                 std::back_inserter(both));
+  row.damaged = std::move(both);
+}
+
+}  // namespace
+
+Bytes encode_row(const Row& row, ByteView key) {
+  Bytes out;
+  if (row.is_damaged()) {  // then without the mark: what was in those bytes may have had own dots
+    RW_CHECK(std::adjacent_find(row.damaged.begin(), row.damaged.end(), std::greater_equal<>()) ==
+             row.damaged.end());
+    put_u8(out, flag_damaged);
+    put_damaged(out, row.damaged);
+    put_u32(out, checksum32(out));
+  } else if (row.mark) {
+    put_u8(out, flag_mark);
+    put_actor(out, *row.mark);
+    put_u32(out, checksum32(out));
+  } else {
+    put_u8(out, flags_none);
+  }
+  return out + encode_record(row.record, key);
+}
+
+Bytes encode_operand(ByteView canonical) {
+  Bytes out;
+  out.reserve(1 + canonical.size());
+  put_u8(out, flags_none);
+  out.append(canonical);
+  return out;
+}
+
+Row decode_row(ByteView bytes, ByteView key, RecordKind kind) {
+  Row row;
+  row.record.kind = kind;
+  auto parts = split_row(bytes);
+  auto record = parts ? decode_record(parts->canonical, key, kind)
+                      : Result<Record>(Status{Code::corrupt, "no header"});
+  if (!record) {
+    // Whole, not also piece by piece: else a row damaged again and again would double each time.
+    row.damaged.emplace_back(bytes);
+    return row;
+  }
+  row.mark = parts->mark;
+  row.damaged = std::move(parts->damaged);
+  row.record = std::move(*record);
+  return row;
+}
+
+std::optional<ByteView> canonical_of(ByteView row) {
+  const auto parts = split_row(row);
+  if (!parts || !parts->damaged.empty()) return std::nullopt;
+  return parts->canonical;
+}
+
+void merge_into_row(Row& row, const Record& peer) {
+  if (row.mark && peer.vector.highest_of(*row.mark) > row.record.vector.counter_of(*row.mark))
+    row.mark.reset();
+  row.record = row.record.empty() ? peer : merge_records(row.record, peer);
+}
+
+Bytes RowPolicy::merge(ByteView key, std::optional<ByteView> base,
+                       std::span<const ByteView> operands) const {
+  const ByteView user = user_key(key);
+  Row row;
+  row.record.kind = kind_;
+  if (base) row = decode_row(*base, user, kind_);
+  for (const ByteView operand : operands) {
+    Row peer = decode_row(operand, user, kind_);
+    keep_damaged(row, std::move(peer.damaged));
+    merge_into_row(row, peer.record);
+  }
+  return encode_row(row, user);
+}
+
+Bytes RowPolicy::join(ByteView key, std::span<const ByteView> operands) const {
+  return merge(key, std::nullopt, operands);
+}
+
+}  // namespace ringwright

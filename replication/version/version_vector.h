@@ -1,0 +1,81 @@
+#pragma once
+
+#include <optional>
+#include <vector>
+
+#include "replication/version/actor.h"
+#include "replication/version/hlc.h"
+
+namespace ringwright {
+
+// Which events were seen: actor -> counter up to which all are, sorted by actor; and, seldom,
+// single dots beyond that ("detached"), for a client that wrote beside siblings it has not read
+// knows its own event and not those before it (the dot cloud of Almeida, Shoker and Baquero, 2018).
+// Each entry also carries the timestamp of the put that last raised it or took a live dot of it,
+// which decides when it may be forgotten.
+//
+// Invariant: no detached dot is covered by an entry.
+class VersionVector {
+ public:
+  struct Entry {
+    Actor actor;
+    std::uint64_t counter = 0;
+    Timestamp stamp = 0;
+    friend bool operator==(const Entry&, const Entry&) = default;
+  };
+
+  struct Detached {
+    Dot dot;
+    Timestamp stamp = 0;
+    friend bool operator==(const Detached&, const Detached&) = default;
+  };
+
+  const std::vector<Entry>& entries() const { return entries_; }
+  const std::vector<Detached>& detached() const { return detached_; }
+  bool empty() const { return entries_.empty() && detached_.empty(); }
+  std::size_t size() const { return entries_.size() + detached_.size(); }
+
+  // Up to which counter all events are seen; 0 when the actor is unknown.
+  std::uint64_t counter_of(const Actor& actor) const;
+  // The highest event seen, detached ones included.
+  std::uint64_t highest_of(const Actor& actor) const;
+  bool covers(const Dot& dot) const;
+  // Every event that `other` covers is covered here. Timestamps do not count.
+  bool descends(const VersionVector& other) const;
+
+  // Raises the dot's entry to at least its counter, and the entry's stamp to at least `stamp`. The
+  // counter is above zero.
+  void raise(const Dot& dot, Timestamp stamp);
+  // Adds one dot without those before it.
+  void add_detached(const Dot& dot, Timestamp stamp);
+  // Forgets detached dots: covering less is always safe, it only keeps more siblings apart.
+  template <typename Predicate>
+  void drop_detached_if(Predicate forget) {
+    std::erase_if(detached_, [&](const Detached& each) { return forget(each.dot); });
+  }
+  // Raises the stamp of an entry, or of a detached dot, that is there.
+  void touch(const Actor& actor, Timestamp stamp);
+  void touch(const Dot& dot, Timestamp stamp);
+  // Entry by entry the greater counter and the greater stamp; every detached dot of either.
+  void merge(const VersionVector& other);
+  Timestamp latest_stamp() const;
+
+  void encode(Bytes& out) const;
+  // Fails the decoder unless entries and detached dots are in strict order, with counters above
+  // zero, and no entry covers a detached dot.
+  static VersionVector decode(Decoder& in);
+
+  friend bool operator==(const VersionVector&, const VersionVector&) = default;
+
+ private:
+  std::vector<Entry>::iterator find(const Actor& actor);
+  void merge_entries(const std::vector<Entry>& other);
+  void merge_detached(const std::vector<Detached>& other);
+  // Restores the invariant: a covered dot's stamp goes to its entry.
+  void absorb_detached();
+
+  std::vector<Entry> entries_;
+  std::vector<Detached> detached_;
+};
+
+}  // namespace ringwright
