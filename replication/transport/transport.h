@@ -1,0 +1,35 @@
+#pragma once
+
+#include <functional>
+#include <string_view>
+#include <vector>
+
+#include "engine/base/time.h"
+#include "replication/transport/message.h"
+
+namespace ringwright {
+
+// Carries envelopes between endpoints. One instance belongs to one thread, which calls everything
+// but `wake`. A transport may lose, repeat, reorder and delay; it never alters.
+class Transport {
+ public:
+  static constexpr std::string_view kind = "transport";
+  virtual ~Transport() = default;
+
+  struct Sink {
+    std::function<void(Envelope)> deliver;
+    // The connection to the endpoint is lost or refused; what was sent there may not have arrived.
+    std::function<void(Endpoint)> unreachable;
+  };
+
+  // Delivers what has arrived in one wake-up; with nothing there, waits until some comes, `wake` is
+  // called or the instant is reached.
+  virtual void poll(Instant until, const Sink& sink) = 0;
+  // Never blocks. Takes all of them; past the bound of a target's queue they are dropped.
+  virtual void send(std::vector<Envelope> envelopes) = 0;
+  // From any thread: makes the present or next `poll` return.
+  virtual void wake() = 0;
+  virtual void close() = 0;
+};
+
+}  // namespace ringwright
