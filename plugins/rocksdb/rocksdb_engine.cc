@@ -1,0 +1,497 @@
+#include "plugins/rocksdb/rocksdb_engine.h"
+
+#include <algorithm>
+#include <array>
+#include <exception>
+#include <utility>
+
+#include <rocksdb/env.h>
+#include <rocksdb/utilities/checkpoint.h>
+#include <rocksdb/write_batch.h>
+
+#include "engine/engine_directory.h"
+#include "plugins/rocksdb/convert.h"
+#include "plugins/rocksdb/info_log.h"
+#include "plugins/rocksdb/merge_operator.h"
+#include "plugins/rocksdb/options.h"
+#include "plugins/rocksdb/range_iterator.h"
+
+namespace ringwright {
+namespace {
+
+constexpr std::uint32_t directory_format = 1;
+// RocksDB cuts a MultiGet into pieces of this size anyway.
+constexpr std::size_t multi_get_piece = 32;
+// Below this, setting a MultiGet up costs more than it saves.
+constexpr std::size_t multi_get_keys_min = 4;
+// A thread keeps its batch buffer between writes unless it has grown beyond this.
+constexpr std::size_t kept_batch_bytes_max = 256 * 1024;
+// From here on RocksDB delays or is about to delay writers.
+constexpr double pressure_at_slowdown = 0.7;
+
+Status closed_status() { return {Code::closed, "engine is not open"}; }
+// Short enough for the string's own buffer: this answer is part of the normal path.
+Status would_block_status() { return {Code::would_block, "needs I/O"}; }
+
+Status exception_status(std::string_view what) {
+  try {
+    throw;
+  } catch (const std::exception& error) {
+    return {Code::io_error, std::string(what) + ": " + error.what()};
+  } catch (...) {
+    return {Code::io_error, std::string(what) + ": unknown exception"};
+  }
+}
+
+template <typename Call>
+Status guarded(std::string_view what, Call&& call) {
+  try {
+    return call();
+  } catch (...) {
+    return exception_status(what);
+  }
+}
+
+Status read_error(const rocksdb::Status& native, ByteView key) {
+  if (native.IsIncomplete()) return would_block_status();
+  return to_status(native, "get " + printable(key));
+}
+
+// RocksDB takes a directory without the file CURRENT for a new database and would silently begin
+// again over tables and logs that somebody still needs.
+Status check_not_headless(const std::string& directory) {
+  std::vector<std::string> names;
+  const rocksdb::Status listed = rocksdb::Env::Default()->GetChildren(directory, &names);
+  if (listed.IsNotFound()) return ok_status();
+  if (!listed.ok()) return to_status(listed, "list '" + directory + "'");
+  bool has_data = false;
+  for (const std::string& name : names) {
+    if (name == "CURRENT") return ok_status();
+    has_data = has_data || name.ends_with(".sst") || name.ends_with(".log");
+  }
+  if (!has_data) return ok_status();
+  return {Code::corrupt, "directory '" + directory + "' has tables or logs but no file CURRENT"};
+}
+
+// The parent of a path with '/' between its parts; empty for a single part.
+std::string parent_of(const std::string& path) {
+  const std::size_t slash = path.find_last_of('/');
+  return slash == std::string::npos ? std::string() : path.substr(0, slash);
+}
+
+bool is_nothing(const KeyRange& range) { return !range.stop.empty() && range.start >= range.stop; }
+
+// Grows from 0 to `pressure_at_slowdown` up to the first bound, then to 1 at the second.
+double between_bounds(double value, double slowdown, double stop) {
+  if (slowdown <= 0) return 0;
+  if (value <= slowdown) return pressure_at_slowdown * value / slowdown;
+  if (stop <= slowdown) return 1;
+  const double beyond = (value - slowdown) / (stop - slowdown);
+  return std::min(1.0, pressure_at_slowdown + (1 - pressure_at_slowdown) * beyond);
+}
+
+rocksdb::WriteBatch& cleared_batch() {
+  static thread_local rocksdb::WriteBatch batch;
+  if (batch.GetDataSize() > kept_batch_bytes_max) batch = rocksdb::WriteBatch();
+  batch.Clear();
+  return batch;
+}
+
+rocksdb::Status append_to(rocksdb::WriteBatch& target, const WriteBatch::Operation& operation) {
+  switch (operation.kind) {
+    case WriteBatch::Kind::put:
+      return target.Put(to_slice(operation.key), to_slice(operation.value));
+    case WriteBatch::Kind::remove:
+      return target.Delete(to_slice(operation.key));
+    case WriteBatch::Kind::merge:
+      return target.Merge(to_slice(operation.key), to_slice(operation.value));
+  }
+  return rocksdb::Status::InvalidArgument("unknown kind of operation");
+}
+
+}  // namespace
+
+RocksdbEngine::~RocksdbEngine() { close().ignore("nobody is left to tell"); }
+
+Capabilities RocksdbEngine::capabilities() const {
+  return {.merge = merges_, .non_blocking = true, .durability = Durability::disk};
+}
+
+Status RocksdbEngine::open(const EngineContext& context) {
+  const std::lock_guard lock(lifecycle_mutex_);
+  return guarded("open", [&] { return open_locked(context); });
+}
+
+Status RocksdbEngine::open_locked(const EngineContext& context) {
+  if (finished_) return closed_status();
+  if (instance_) return {Code::invalid, "engine rocksdb is already open"};
+  const std::string directory = context.disk ? context.disk->real_path(context.path) : "";
+  if (directory.empty())
+    return {Code::invalid, "engine rocksdb keeps files of its own and needs a real disk"};
+  auto options = make_rocksdb_options(
+      context.options, context.policy ? make_merge_operator(context.policy) : nullptr);
+  if (!options) return options.error();
+  RW_TRY(context.disk->make_directories(context.path));
+  auto lock = context.disk->lock(context.path);
+  if (!lock) return lock.error();
+  RW_TRY(claim_engine_directory(*context.disk, context.path, name(), directory_format));
+  RW_TRY(check_not_headless(directory));
+
+  options->info_log =
+      make_info_log(directory, options->max_log_file_size, options->info_log_level);
+  auto instance = std::make_shared<Instance>();
+  instance->lock = std::move(*lock);
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open(*options, directory, &db);
+  instance->db.reset(db);
+  if (!opened.ok()) return to_open_status(opened, directory);
+
+  instance_ = std::move(instance);
+  db_ = db;
+  disk_ = context.disk;
+  path_ = context.path;
+  directory_ = directory;
+  prepare_calls(context);
+  gate_.open();
+  return ok_status();
+}
+
+void RocksdbEngine::prepare_calls(const EngineContext& context) {
+  durability_ = context.durability;
+  merges_ = context.policy != nullptr;
+  // Each numbered write takes at least one of RocksDB's own numbers, so ours never repeat.
+  written_.store(db_->GetLatestSequenceNumber());
+  cached_read_ = blocking_read_;
+  cached_read_.read_tier = rocksdb::kBlockCacheTier;
+  blocking_write_.disableWAL = durability_ == Durability::none;
+  unstalled_write_ = blocking_write_;
+  unstalled_write_.no_slowdown = true;
+
+  // As RocksDB has corrected them.
+  const rocksdb::Options actual = db_->GetOptions();
+  stall_.level0_slowdown = actual.level0_slowdown_writes_trigger;
+  stall_.level0_stop = actual.level0_stop_writes_trigger;
+  stall_.pending_bytes_slowdown = actual.soft_pending_compaction_bytes_limit;
+  stall_.pending_bytes_stop = actual.hard_pending_compaction_bytes_limit;
+  stall_.write_buffer_bytes = actual.write_buffer_size;
+  stall_.write_buffers = static_cast<std::uint64_t>(std::max(1, actual.max_write_buffer_number));
+}
+
+RocksdbEngine::Answers RocksdbEngine::multi_get(std::span<const Bytes> keys, MayBlock may_block) {
+  Answers answers;
+  const CallGate::Pass pass(gate_);
+  try {
+    answers.reserve(keys.size());
+    if (!pass) {
+      answers.assign(keys.size(), closed_status());
+    } else if (may_block == MayBlock::no) {
+      // RocksDB's MultiGet reads files whatever its read tier is (seen in 7.8.3); Get does not.
+      get_each(keys, cached_read_, answers);
+    } else if (keys.size() < multi_get_keys_min) {
+      get_each(keys, blocking_read_, answers);
+    } else {
+      get_together(keys, answers);
+    }
+  } catch (...) {
+    answers.assign(keys.size(), exception_status("get"));
+  }
+  return answers;
+}
+
+void RocksdbEngine::get_each(std::span<const Bytes> keys, const rocksdb::ReadOptions& options,
+                             Answers& answers) {
+  rocksdb::ColumnFamilyHandle* const family = db_->DefaultColumnFamily();
+  for (const Bytes& key : keys) {
+    Bytes value;
+    const rocksdb::Status status = db_->Get(options, family, to_slice(key), &value);
+    if (status.ok()) answers.emplace_back(std::optional<Bytes>(std::move(value)));
+    else if (status.IsNotFound()) answers.emplace_back(std::optional<Bytes>());
+    else answers.emplace_back(read_error(status, key));
+  }
+}
+
+void RocksdbEngine::get_together(std::span<const Bytes> keys, Answers& answers) {
+  rocksdb::ColumnFamilyHandle* const family = db_->DefaultColumnFamily();
+  std::array<rocksdb::Slice, multi_get_piece> slices;
+  for (std::size_t first = 0; first < keys.size(); first += multi_get_piece) {
+    const auto piece = keys.subspan(first, std::min(multi_get_piece, keys.size() - first));
+    std::array<rocksdb::PinnableSlice, multi_get_piece> values;
+    std::array<rocksdb::Status, multi_get_piece> statuses;
+    std::transform(piece.begin(), piece.end(), slices.begin(), to_slice);
+    db_->MultiGet(blocking_read_, family, piece.size(), slices.data(), values.data(),
+                  statuses.data());
+    for (std::size_t i = 0; i < piece.size(); ++i) {
+      if (statuses[i].ok()) answers.emplace_back(std::optional<Bytes>(values[i].ToString()));
+      else if (statuses[i].IsNotFound()) answers.emplace_back(std::optional<Bytes>());
+      else answers.emplace_back(read_error(statuses[i], piece[i]));
+    }
+  }
+}
+
+Result<std::uint64_t> RocksdbEngine::write(const WriteBatch& batch, MayBlock may_block) {
+  const CallGate::Pass pass(gate_);
+  if (!pass) return closed_status();
+  if (failed_.load(std::memory_order_acquire)) return failure();
+  try {
+    return write_admitted(batch, may_block);
+  } catch (...) {
+    return fail(Code::in_doubt, exception_status("write"));
+  }
+}
+
+Result<std::uint64_t> RocksdbEngine::write_admitted(const WriteBatch& batch, MayBlock may_block) {
+  if (batch.empty()) return written_.load();
+  if (out_of_space_.load(std::memory_order_acquire)) {
+    if (may_block == MayBlock::no) return would_block_status();
+    RW_TRY(resume());
+  }
+  rocksdb::WriteBatch& native = cleared_batch();
+  for (const WriteBatch::Operation& operation : batch.operations()) {
+    if (operation.kind == WriteBatch::Kind::merge && !merges_)
+      return Status(Code::invalid, "merge needs a record policy, and none was given at open");
+    const rocksdb::Status appended = append_to(native, operation);
+    if (!appended.ok()) return to_status(appended, "write " + printable(operation.key));
+  }
+  const rocksdb::Status status =
+      db_->Write(may_block == MayBlock::yes ? blocking_write_ : unstalled_write_, &native);
+  if (status.ok()) return written_.fetch_add(1) + 1;
+  return write_failure(to_status(status, "write"));
+}
+
+Status RocksdbEngine::write_failure(const Status& cause) {
+  switch (cause.code()) {
+    case Code::no_space:
+      // At most torn in the log, which `resume` leaves behind and a recovery drops.
+      out_of_space_.store(true, std::memory_order_release);
+      return cause;
+    case Code::would_block:
+    case Code::busy:
+    case Code::invalid:
+    case Code::closed:
+      return cause;  // refused before the log was touched
+    default:
+      return fail(Code::in_doubt, cause);
+  }
+}
+
+Status RocksdbEngine::resume() {
+  const std::lock_guard lock(resume_mutex_);
+  if (!out_of_space_.load(std::memory_order_acquire)) return ok_status();
+  const rocksdb::Status status = db_->Resume();
+  // RocksDB itself is at it: it polls for as much free space as its memtables take.
+  if (status.IsBusy()) return {Code::no_space, "disk was full; waiting for free space"};
+  RW_TRY(to_status(status, "resume after the disk was full"));
+  out_of_space_.store(false, std::memory_order_release);
+  return ok_status();
+}
+
+Status RocksdbEngine::sync(std::uint64_t sequence, MayBlock may_block) {
+  const CallGate::Pass pass(gate_);
+  if (!pass) return closed_status();
+  if (failed_.load(std::memory_order_acquire)) return failure();
+  if (durability_ != Durability::disk) return ok_status();
+  if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
+  if (may_block == MayBlock::no) return would_block_status();
+  return guarded("sync", [&] { return sync_through(sequence); });
+}
+
+Status RocksdbEngine::sync_through(std::uint64_t sequence) {
+  const std::lock_guard lock(sync_mutex_);
+  if (failed_.load(std::memory_order_acquire)) return failure();
+  // Another thread's sync may have covered this one while it waited.
+  if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
+  // The log that could not grow must not be synced again; resuming moves its rows to a table.
+  if (out_of_space_.load(std::memory_order_acquire)) RW_TRY(resume());
+  const std::uint64_t covered = written_.load();
+  const rocksdb::Status status = db_->SyncWAL();
+  if (!status.ok()) return fail(Code::io_error, to_status(status, "sync"));
+  synced_through_.store(covered, std::memory_order_release);
+  return ok_status();
+}
+
+std::unique_ptr<Iterator> RocksdbEngine::iterate(const KeyRange& range) {
+  const CallGate::Pass pass(gate_);
+  if (!pass) return make_failed_iterator(closed_status());
+  try {
+    return make_range_iterator(instance_, range);
+  } catch (...) {
+    return make_failed_iterator(exception_status("iterate"));
+  }
+}
+
+Status RocksdbEngine::drop_range(const KeyRange& range) {
+  const CallGate::Pass pass(gate_);
+  if (!pass) return closed_status();
+  if (failed_.load(std::memory_order_acquire)) return failure();
+  return guarded("drop range", [&] { return drop_admitted(range); });
+}
+
+Status RocksdbEngine::drop_admitted(const KeyRange& range) {
+  if (is_nothing(range)) return ok_status();
+  if (out_of_space_.load(std::memory_order_acquire)) RW_TRY(resume());
+  Bytes stop = range.stop;
+  if (stop.empty()) {
+    // RocksDB knows no open end: end just behind the last key there is.
+    const std::unique_ptr<rocksdb::Iterator> last(db_->NewIterator(blocking_read_));
+    last->SeekToLast();
+    if (!last->status().ok()) return to_status(last->status(), "drop range");
+    if (!last->Valid() || to_view(last->key()) < range.start) return ok_status();
+    stop = last->key().ToString() + '\0';
+  }
+  const rocksdb::Status status = db_->DeleteRange(blocking_write_, db_->DefaultColumnFamily(),
+                                                  to_slice(range.start), to_slice(stop));
+  if (!status.ok()) return write_failure(to_status(status, "drop range"));
+  const std::uint64_t sequence = written_.fetch_add(1) + 1;
+  return durability_ == Durability::disk ? sync_through(sequence) : ok_status();
+}
+
+Status RocksdbEngine::flush() {
+  const CallGate::Pass pass(gate_);
+  if (!pass) return closed_status();
+  return guarded("flush", [&] {
+    if (out_of_space_.load(std::memory_order_acquire)) return resume();
+    return to_status(db_->Flush(rocksdb::FlushOptions()), "flush");
+  });
+}
+
+Status RocksdbEngine::checkpoint(const std::string& path) {
+  const CallGate::Pass pass(gate_);
+  if (!pass) return closed_status();
+  return guarded("checkpoint", [&]() -> Status {
+    const std::string target = disk_->real_path(path);
+    if (target.empty()) return {Code::invalid, "checkpoint needs a real disk"};
+    const std::string parent = parent_of(path);
+    if (!parent.empty()) RW_TRY(disk_->make_directories(parent));
+    rocksdb::Checkpoint* made = nullptr;
+    const rocksdb::Status ready = rocksdb::Checkpoint::Create(db_, &made);
+    const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
+    if (!ready.ok()) return to_status(ready, "checkpoint");
+    // A log size of 0 flushes first, so that writes without a log are in the copy too.
+    RW_TRY(to_status(checkpoint->CreateCheckpoint(target, 0), "checkpoint to '" + target + "'"));
+    // Comes last and is what makes the copy an engine's directory: a half-made one is refused.
+    const auto claim = disk_->read(path_ + "/ENGINE");
+    if (!claim) return claim.error();
+    return disk_->replace(path + "/ENGINE", *claim);
+  });
+}
+
+std::uint64_t RocksdbEngine::approximate_bytes(const KeyRange& range) {
+  const CallGate::Pass pass(gate_);
+  if (!pass || is_nothing(range)) return 0;
+  try {
+    // Longer than any key that sorts above it could sensibly be; this is an estimate.
+    const Bytes stop = range.stop.empty() ? Bytes(2048, '\xff') : range.stop;
+    const rocksdb::Range native(to_slice(range.start), to_slice(stop));
+    rocksdb::SizeApproximationOptions options;
+    options.include_memtables = true;
+    options.include_files = true;
+    std::uint64_t bytes = 0;
+    const rocksdb::Status status =
+        db_->GetApproximateSizes(options, db_->DefaultColumnFamily(), &native, 1, &bytes);
+    return status.ok() ? bytes : 0;
+  } catch (...) {
+    return 0;
+  }
+}
+
+std::uint64_t RocksdbEngine::property(const std::string& name) {
+  std::uint64_t value = 0;
+  return db_->GetIntProperty(name, &value) ? value : 0;
+}
+
+double RocksdbEngine::pressure() {
+  const CallGate::Pass pass(gate_);
+  if (!pass) return 0;
+  if (failed_.load(std::memory_order_acquire)) return 1;
+  if (out_of_space_.load(std::memory_order_acquire)) return 1;
+  try {
+    return stall_pressure();
+  } catch (...) {
+    return 1;
+  }
+}
+
+double RocksdbEngine::stall_pressure() {
+  using Properties = rocksdb::DB::Properties;
+  if (property(Properties::kIsWriteStopped) != 0) return 1;
+  double worst = property(Properties::kActualDelayedWriteRate) > 0 ? pressure_at_slowdown : 0;
+
+  std::string files;
+  if (db_->GetProperty(Properties::kNumFilesAtLevelPrefix + "0", &files))
+    worst = std::max(worst, between_bounds(std::stod(files), stall_.level0_slowdown,
+                                           stall_.level0_stop));
+  const auto pending = static_cast<double>(property(Properties::kEstimatePendingCompactionBytes));
+  worst = std::max(worst, between_bounds(pending,
+                                         static_cast<double>(stall_.pending_bytes_slowdown),
+                                         static_cast<double>(stall_.pending_bytes_stop)));
+
+  // Writers stop when the memtable that takes writes is full and all others wait to be flushed.
+  const std::uint64_t waiting = property(Properties::kNumImmutableMemTable);
+  if (waiting > 0) {
+    const double filled = std::min(
+        1.0, static_cast<double>(property(Properties::kCurSizeActiveMemTable)) /
+                 static_cast<double>(std::max<std::uint64_t>(1, stall_.write_buffer_bytes)));
+    const auto spare = static_cast<double>(std::max<std::uint64_t>(2, stall_.write_buffers) - 1);
+    worst = std::max(worst, std::min(1.0, (static_cast<double>(waiting - 1) + filled) / spare));
+  }
+  return worst;
+}
+
+// RocksDB has no property for the size of its logs.
+std::uint64_t RocksdbEngine::log_bytes() {
+  std::vector<rocksdb::Env::FileAttributes> files;
+  if (!db_->GetEnv()->GetChildrenFileAttributes(directory_, &files).ok()) return 0;
+  std::uint64_t bytes = 0;
+  for (const auto& file : files)
+    if (file.name.ends_with(".log")) bytes += file.size_bytes;
+  return bytes;
+}
+
+EngineStats RocksdbEngine::stats() {
+  const CallGate::Pass pass(gate_);
+  EngineStats stats;
+  if (!pass) return stats;
+  try {
+    using Properties = rocksdb::DB::Properties;
+    stats.approximate_keys = property(Properties::kEstimateNumKeys);
+    stats.disk_bytes = property(Properties::kLiveSstFilesSize) + log_bytes();
+    stats.memory_bytes = property(Properties::kSizeAllMemTables) +
+                         property(Properties::kEstimateTableReadersMem) +
+                         property(Properties::kBlockCacheUsage);
+  } catch (...) {
+    return stats;
+  }
+  return stats;
+}
+
+Status RocksdbEngine::close() {
+  const std::lock_guard lock(lifecycle_mutex_);
+  return guarded("close", [&]() -> Status {
+    finished_ = true;
+    gate_.shut();
+    db_ = nullptr;
+    const std::shared_ptr<Instance> instance = std::exchange(instance_, nullptr);
+    if (!instance) return ok_status();
+    instance->closed.store(true);
+    // With iterators left, the last of them closes the database.
+    if (instance.use_count() > 1) return ok_status();
+    return to_status(instance->db->Close(), "close");
+  });
+}
+
+Status RocksdbEngine::fail(Code code, const Status& cause) {
+  {
+    const std::lock_guard lock(failure_mutex_);
+    if (failure_message_.empty())
+      failure_message_ = "takes no more writes since a failure; reopen: " + cause.message();
+  }
+  failed_.store(true, std::memory_order_release);
+  return {code, cause.message()};
+}
+
+Status RocksdbEngine::failure() const {
+  const std::lock_guard lock(failure_mutex_);
+  return {Code::io_error, failure_message_};
+}
+
+}  // namespace ringwright

@@ -1,0 +1,121 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include <rocksdb/db.h>
+
+#include "engine/storage_engine.h"
+#include "plugins/rocksdb/call_gate.h"
+
+namespace ringwright {
+
+// The storage engine "rocksdb": one RocksDB database with one column family in a directory of its
+// own. Options are those of `make_rocksdb_options`.
+//
+// Durability: `none` writes without the log, so what no flush has moved to a table is gone when the
+// instance is; `os` writes the log at once, unsynced; `disk` does the same and `sync` syncs the
+// log, one sync for every write before it.
+// A full disk answers `no_space` until RocksDB has found room again, then goes on without a reopen;
+// any other failed write or sync is the last one.
+// MayBlock::no: reads see memtables, filters and the block cache only; a write is refused while
+// RocksDB stalls writers. An admitted write still appends to the log through the page cache.
+class RocksdbEngine final : public StorageEngine {
+ public:
+  RocksdbEngine() = default;
+  ~RocksdbEngine() override;
+
+  std::string_view name() const override { return "rocksdb"; }
+  Capabilities capabilities() const override;
+  Status open(const EngineContext& context) override;
+  std::vector<Result<std::optional<Bytes>>> multi_get(std::span<const Bytes> keys,
+                                                      MayBlock may_block) override;
+  Result<std::uint64_t> write(const WriteBatch& batch, MayBlock may_block) override;
+  Status sync(std::uint64_t sequence, MayBlock may_block) override;
+  // An iterator that is still there at `close` ends with `closed`; the directory stays locked
+  // until it is destroyed.
+  std::unique_ptr<Iterator> iterate(const KeyRange& range) override;
+  // As durable when it returns as the class demands: there is no sequence to sync later.
+  Status drop_range(const KeyRange& range) override;
+  Status flush() override;
+  Status checkpoint(const std::string& path) override;
+  std::uint64_t approximate_bytes(const KeyRange& range) override;
+  double pressure() override;
+  EngineStats stats() override;
+  Status close() override;
+
+  // What an open instance and its iterators share.
+  struct Instance {
+    std::unique_ptr<DirectoryLock> lock;
+    std::unique_ptr<rocksdb::DB> db;  // destroyed before the lock is let go
+    std::atomic<bool> closed{false};
+  };
+
+ private:
+  using Answers = std::vector<Result<std::optional<Bytes>>>;
+
+  // The bounds at which RocksDB slows or stops writers; they do not change while it is open.
+  struct StallBounds {
+    int level0_slowdown = 0;
+    int level0_stop = 0;
+    std::uint64_t pending_bytes_slowdown = 0;
+    std::uint64_t pending_bytes_stop = 0;
+    std::uint64_t write_buffer_bytes = 0;
+    std::uint64_t write_buffers = 0;
+  };
+
+  Status open_locked(const EngineContext& context);
+  void prepare_calls(const EngineContext& context);
+  void get_each(std::span<const Bytes> keys, const rocksdb::ReadOptions& options,
+                Answers& answers);
+  void get_together(std::span<const Bytes> keys, Answers& answers);
+  Result<std::uint64_t> write_admitted(const WriteBatch& batch, MayBlock may_block);
+  Status write_failure(const Status& cause);
+  Status resume();
+  Status sync_through(std::uint64_t sequence);
+  Status drop_admitted(const KeyRange& range);
+  double stall_pressure();
+  std::uint64_t property(const std::string& name);
+  std::uint64_t log_bytes();
+
+  // After one of these every write and sync answers what `failure` does.
+  Status fail(Code code, const Status& cause);
+  Status failure() const;
+
+  std::mutex lifecycle_mutex_;  // open and close
+  bool finished_ = false;
+  CallGate gate_;  // open exactly while `db_` may be used
+  std::shared_ptr<Instance> instance_;
+  rocksdb::DB* db_ = nullptr;
+
+  std::shared_ptr<Disk> disk_;
+  std::string path_;
+  std::string directory_;  // the real one of `path_`
+  Durability durability_ = Durability::none;
+  bool merges_ = false;
+  StallBounds stall_;
+  rocksdb::ReadOptions blocking_read_;
+  rocksdb::ReadOptions cached_read_;
+  rocksdb::WriteOptions blocking_write_;
+  rocksdb::WriteOptions unstalled_write_;
+
+  // A write is numbered after RocksDB has taken it, so all writes up to a number that was read
+  // before a sync began are in that sync.
+  std::atomic<std::uint64_t> written_{0};
+  std::atomic<std::uint64_t> synced_through_{0};
+  std::mutex sync_mutex_;
+
+  // Since RocksDB met a full disk: until it has resumed, which flushes, no write and no sync.
+  std::atomic<bool> out_of_space_{false};
+  std::mutex resume_mutex_;
+
+  std::atomic<bool> failed_{false};
+  mutable std::mutex failure_mutex_;
+  std::string failure_message_;
+};
+
+}  // namespace ringwright

@@ -1,0 +1,33 @@
+#include "engine/registry.h"
+#include "tests/conformance/engine_conformance_tests.h"
+#include "tests/support/temporary_disk.h"
+
+namespace ringwright {
+namespace {
+
+// As users get it: by name, from the plugin's file.
+EngineUnderTest rocksdb(std::string name, Durability durability, EngineOptions options = {}) {
+  options["block_cache_size"] = "8MiB";
+  return {std::move(name),
+          [] {
+            auto made = registry().create_unique<StorageEngine>("rocksdb");
+            RW_CHECK(made.has_value());
+            return std::move(*made);
+          },
+          durability,
+          make_temporary_disk,
+          std::move(options),
+          "write_buffer_size"};
+}
+
+INSTANTIATE_TEST_SUITE_P(Rocksdb, EngineConformance,
+                         testing::Values(rocksdb("none", Durability::none),
+                                         rocksdb("os", Durability::os),
+                                         rocksdb("disk", Durability::disk),
+                                         rocksdb("small_tables", Durability::os,
+                                                 {{"write_buffer_size", "64KiB"},
+                                                  {"level0_file_num_compaction_trigger", "1"}})),
+                         engine_under_test_name);
+
+}  // namespace
+}  // namespace ringwright

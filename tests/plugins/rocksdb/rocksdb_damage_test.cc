@@ -1,0 +1,153 @@
+#include <signal.h>
+#include <sys/resource.h>
+
+#include <fstream>
+
+#include <rocksdb/db.h>
+
+#include "engine/engine_directory.h"
+#include "plugins/rocksdb/options.h"
+#include "tests/plugins/rocksdb/rocksdb_test_support.h"
+
+namespace ringwright {
+namespace {
+
+class RocksdbDamageTest : public RocksdbTest {
+ protected:
+  std::vector<std::filesystem::path> files_ending(const std::string& suffix) {
+    std::vector<std::filesystem::path> found;
+    for (const auto& entry : std::filesystem::directory_iterator(real_directory()))
+      if (entry.path().string().ends_with(suffix)) found.push_back(entry.path());
+    return found;
+  }
+
+  // Inverts one byte.
+  static void damage(const std::filesystem::path& path, std::streamoff offset) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekg(offset);
+    const int byte = file.get();
+    ASSERT_NE(byte, EOF);
+    file.seekp(offset);
+    file.put(static_cast<char>(~byte));
+  }
+};
+
+TEST_F(RocksdbDamageTest, a_damaged_table_is_corrupt_and_not_absent) {
+  ASSERT_TRUE(open().is_ok());
+  for (int i = 1000; i < 3000; ++i) put("key" + std::to_string(i), Bytes(100, 'v'));
+  ASSERT_TRUE(engine_->flush().is_ok());
+  ASSERT_TRUE(engine_->close().is_ok());
+  const auto tables = files_ending(".sst");
+  ASSERT_EQ(tables.size(), 1u);
+  damage(tables.front(), 20);  // in the first data block
+
+  ASSERT_TRUE(open().is_ok());
+  const auto answer = get("key1000");
+  ASSERT_FALSE(answer.has_value());
+  EXPECT_EQ(answer.error().code(), Code::corrupt) << answer.error().to_string();
+  EXPECT_NE(answer.error().message().find("key1000"), std::string::npos);
+  EXPECT_NE(answer.error().message().find(".sst"), std::string::npos);
+  EXPECT_EQ(shown("key2999"), Bytes(100, 'v'));
+  std::vector<Bytes> keys;
+  for (int i = 1000; i < 1010; ++i) keys.push_back("key" + std::to_string(i));
+  for (const auto& each : engine_->multi_get(keys, MayBlock::yes))
+    EXPECT_EQ(each.status().code(), Code::corrupt);
+  const auto iterator = engine_->iterate({});
+  EXPECT_FALSE(iterator->valid());
+  EXPECT_EQ(iterator->status().code(), Code::corrupt);
+}
+
+// While it lives, no file of this process grows beyond a size: the kernel fails the append.
+class FileSizeLimit {
+ public:
+  explicit FileSizeLimit(rlim_t bytes) : old_action_(::signal(SIGXFSZ, SIG_IGN)) {
+    ::getrlimit(RLIMIT_FSIZE, &old_limit_);
+    const rlimit limit{bytes, old_limit_.rlim_max};
+    ::setrlimit(RLIMIT_FSIZE, &limit);
+  }
+  ~FileSizeLimit() {
+    ::setrlimit(RLIMIT_FSIZE, &old_limit_);
+    ::signal(SIGXFSZ, old_action_);
+  }
+  FileSizeLimit(const FileSizeLimit&) = delete;
+  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
+
+ private:
+  rlimit old_limit_{};
+  sighandler_t old_action_;
+};
+
+TEST_F(RocksdbDamageTest, a_failed_write_is_in_doubt_and_the_last) {
+  context_.durability = Durability::disk;
+  ASSERT_TRUE(open().is_ok());
+  int written = 0;
+  {
+    const FileSizeLimit limit(300'000);
+    for (Code failed_with = Code::ok; failed_with == Code::ok; ++written) {
+      ASSERT_LT(written, 1000);
+      WriteBatch batch;
+      batch.put("key" + std::to_string(written), Bytes(1000, 'v'));
+      failed_with = engine_->write(batch, MayBlock::yes).status().code();
+      ASSERT_TRUE(failed_with == Code::ok || failed_with == Code::in_doubt);
+    }
+  }
+  --written;
+  ASSERT_GT(written, 0);
+  WriteBatch batch;
+  batch.put("later", "1");
+  EXPECT_EQ(engine_->write(batch, MayBlock::yes).status().code(), Code::io_error);
+  EXPECT_EQ(engine_->sync(1, MayBlock::yes).code(), Code::io_error);
+  EXPECT_EQ(engine_->drop_range({}).code(), Code::io_error);
+  EXPECT_EQ(engine_->pressure(), 1);
+  EXPECT_EQ(shown("key0"), Bytes(1000, 'v'));
+  EXPECT_EQ(shown("later"), "absent");
+
+  engine_->close().ignore("the log that failed cannot be closed in order");
+  ASSERT_TRUE(open().is_ok());
+  for (int i = 0; i < written; ++i) ASSERT_EQ(shown("key" + std::to_string(i)), Bytes(1000, 'v'));
+  EXPECT_EQ(shown("later"), "absent");
+  put("later", "2");
+  EXPECT_EQ(shown("later"), "2");
+}
+
+TEST_F(RocksdbDamageTest, a_missing_table_is_corrupt) {
+  ASSERT_TRUE(open().is_ok());
+  put("a", "1");
+  ASSERT_TRUE(engine_->flush().is_ok());
+  ASSERT_TRUE(engine_->close().is_ok());
+  for (const auto& table : files_ending(".sst")) std::filesystem::remove(table);
+  const Status opened = open();
+  EXPECT_EQ(opened.code(), Code::corrupt) << opened.to_string();
+}
+
+TEST_F(RocksdbDamageTest, tables_without_their_index_file_are_no_new_database) {
+  ASSERT_TRUE(open().is_ok());
+  put("a", "1");
+  ASSERT_TRUE(engine_->flush().is_ok());
+  ASSERT_TRUE(engine_->close().is_ok());
+  std::filesystem::remove(real_directory() + "/CURRENT");
+  EXPECT_EQ(open().code(), Code::corrupt);
+  EXPECT_FALSE(files_ending(".sst").empty());
+}
+
+TEST_F(RocksdbDamageTest, refuses_the_directory_of_another_engine) {
+  ASSERT_TRUE(claim_engine_directory(*disk_, context_.path, "lsm", 1).is_ok());
+  EXPECT_EQ(open().code(), Code::mismatch);
+  EXPECT_TRUE(files_ending("CURRENT").empty());
+}
+
+TEST_F(RocksdbDamageTest, a_database_opened_by_other_means_is_locked) {
+  ASSERT_TRUE(open().is_ok());
+  ASSERT_TRUE(engine_->close().is_ok());
+  const auto options = make_rocksdb_options(context_.options, nullptr);
+  ASSERT_TRUE(options.has_value());
+  rocksdb::DB* opened = nullptr;
+  ASSERT_TRUE(rocksdb::DB::Open(*options, real_directory(), &opened).ok());
+  const std::unique_ptr<rocksdb::DB> holder(opened);
+  const Status refused = open();
+  EXPECT_EQ(refused.code(), Code::locked);
+  EXPECT_NE(refused.message().find(real_directory()), std::string::npos) << refused.message();
+}
+
+}  // namespace
+}  // namespace ringwright
