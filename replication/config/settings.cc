@@ -1,0 +1,448 @@
+#include "replication/config/settings.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
+#include "engine/base/nearest.h"
+#include "engine/engine_stack.h"
+#include "engine/registry.h"
+#include "replication/config/units.h"
+
+namespace ringwright {
+namespace {
+
+enum class Type : std::uint8_t {
+  text,
+  name,    // letters, digits, '-', '_', '.'
+  number,  // a whole number
+  count,   // one above zero
+  flag,
+  size,
+  duration,
+  durability,
+  fan_out,
+};
+
+struct Row {
+  std::string_view section;  // of a keyspace: "keyspace"
+  std::string_view key;
+  Type type;
+  std::string_view built_in;  // empty for n, r and w: derived from others
+  std::string_view description;
+};
+
+constexpr std::array rows = {
+    Row{"cluster", "name", Type::name, "local", "the cluster's name, kept in every directory"},
+    Row{"cluster", "partitions", Type::count, "256", "equal parts of the ring"},
+    Row{"cluster", "nodes", Type::count, "3", "how many nodes a cluster in one process has"},
+    Row{"node", "data_dir", Type::text, "", "where data lie; empty: a temporary directory"},
+    Row{"node", "shards", Type::count, "1", "data-path threads of each node"},
+    Row{"node", "rack", Type::text, "", "replicas are spread over racks"},
+    Row{"node", "data_centre", Type::text, "", "and over data centres"},
+    Row{"node", "executor_threads", Type::count, "2", "threads for engine calls that block"},
+    Row{"keyspace", "engine", Type::text, "memory", "the engine, or a stack: faulty(memory)"},
+    Row{"keyspace", "n", Type::count, "", "copies of each key; built in: 3, at most the nodes"},
+    Row{"keyspace", "r", Type::count, "", "replicas that a get needs; built in: a majority of n"},
+    Row{"keyspace", "w", Type::count, "", "replicas that a put needs; built in: a majority of n"},
+    Row{"keyspace", "resolver", Type::text, "vector_clock", "what is done about siblings"},
+    Row{"keyspace", "sloppy", Type::flag, "true", "stand-ins count while primaries are away"},
+    Row{"keyspace", "fan_out", Type::fan_out, "all", "replicas that a get asks: quorum or all"},
+    Row{"keyspace", "durability", Type::durability, "os", "none, os or disk"},
+    Row{"keyspace", "ttl", Type::duration, "0s", "how long a value lives; 0: for ever"},
+    Row{"keyspace", "value_bytes_max", Type::size, "1MiB", "the largest value of a put"},
+    Row{"keyspace", "record_bytes_max", Type::size, "7616KiB", "the largest record after a put"},
+    Row{"keyspace", "siblings_max", Type::count, "100", "the most siblings after a put"},
+    Row{"transport", "kind", Type::text, "loopback", "how messages travel"},
+    Row{"membership", "ping_interval", Type::duration, "100ms", "how often nodes ping each other"},
+    Row{"membership", "suspect_after", Type::duration, "500ms", "silence that makes a suspect"},
+    Row{"client", "timeout", Type::duration, "1s", "a request's deadline"},
+    Row{"client", "retries", Type::number, "2", "further replicas that a client tries"},
+};
+constexpr std::string_view default_keyspace = "default";
+
+// A key, taken apart. Views into the key.
+struct KeyParts {
+  std::string_view section;
+  std::string_view part;  // the keyspace's or engine's name; else empty
+  std::string_view rest;
+};
+
+KeyParts take_apart(std::string_view key) {
+  KeyParts parts;
+  const auto dot = key.find('.');
+  parts.section = key.substr(0, dot);
+  if (dot == key.npos) return parts;
+  parts.rest = key.substr(dot + 1);
+  if (parts.section != "keyspace" && parts.section != "engine") return parts;
+  const auto second = parts.rest.find('.');
+  parts.part = parts.rest.substr(0, second);
+  parts.rest = second == key.npos ? std::string_view{} : parts.rest.substr(second + 1);
+  return parts;
+}
+
+const Row* find_row(std::string_view section, std::string_view key) {
+  const auto* const at = std::find_if(rows.begin(), rows.end(), [&](const Row& row) {
+    return row.section == section && row.key == key;
+  });
+  return at == rows.end() ? nullptr : at;
+}
+
+const Row* find_row(std::string_view key) {
+  const KeyParts parts = take_apart(key);
+  return find_row(parts.section, parts.rest);
+}
+
+bool is_name(std::string_view text) {
+  return !text.empty() && text.size() <= limits::name_bytes_max &&
+         std::all_of(text.begin(), text.end(), [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '-' || c == '_';
+         });
+}
+
+std::optional<std::uint64_t> parse_number(std::string_view text) {
+  std::uint64_t number = 0;
+  const char* const end = text.data() + text.size();
+  const auto read = std::from_chars(text.data(), end, number);
+  if (text.empty() || read.ec != std::errc{} || read.ptr != end) return std::nullopt;
+  return number;
+}
+
+std::optional<bool> parse_flag(std::string_view text) {
+  if (text == "true" || text == "1" || text == "yes" || text == "on") return true;
+  if (text == "false" || text == "0" || text == "no" || text == "off") return false;
+  return std::nullopt;
+}
+
+Status wrong_type(std::string_view key, std::string_view value, const std::string& wanted) {
+  return {Code::invalid, std::string(key) + " = '" + std::string(value) + "': write " + wanted};
+}
+
+Status named(std::string_view key, const Status& status) {
+  return {status.code(), std::string(key) + ": " + status.message()};
+}
+
+Status check_value(const Row& row, std::string_view key, std::string_view value) {
+  switch (row.type) {
+    case Type::text:
+      return ok_status();
+    case Type::name:
+      if (is_name(value)) return ok_status();
+      return wrong_type(
+          key, value,
+          "1 to " + std::to_string(limits::name_bytes_max) + " letters, digits, '-' and '_'");
+    case Type::number:
+    case Type::count: {
+      const auto number = parse_number(value);
+      const bool is_count = row.type == Type::count;
+      if (number && *number >= (is_count ? 1 : 0) && *number <= UINT32_MAX) return ok_status();
+      return wrong_type(key, value, is_count ? "a whole number above zero" : "a whole number");
+    }
+    case Type::flag:
+      if (parse_flag(value)) return ok_status();
+      return wrong_type(key, value, "true or false");
+    case Type::size:
+      if (const auto size = parse_size(value); !size) return named(key, size.error());
+      return ok_status();
+    case Type::duration:
+      if (const auto span = parse_duration(value); !span) return named(key, span.error());
+      return ok_status();
+    case Type::durability:
+      if (const auto durability = parse_durability(value); !durability)
+        return named(key, durability.error());
+      return ok_status();
+    case Type::fan_out:
+      if (value == "quorum" || value == "all") return ok_status();
+      return wrong_type(key, value, "quorum or all");
+  }
+  return ok_status();
+}
+
+// `invalid`, with the key that was probably meant.
+Status unknown_key(std::string_view key) {
+  const KeyParts parts = take_apart(key);
+  std::vector<std::string> sections = {"engine"};
+  std::vector<std::string> keys;
+  for (const Row& row : rows) {
+    sections.emplace_back(row.section);
+    if (row.section == parts.section) keys.emplace_back(row.key);
+  }
+  std::string meant;
+  if (parts.section == "engine") {
+    meant = "engine.<name>.<option>";
+  } else if (keys.empty()) {
+    meant = nearest_name(parts.section, sections);
+    meant += meant == "keyspace" || meant == "engine" ? ".<name>." : ".";
+    // The rest may be right: then the whole key can be named.
+    const KeyParts guess = take_apart(meant + std::string(parts.rest));
+    meant += find_row(guess.section, parts.rest) != nullptr ? std::string(parts.rest) : "...";
+  } else {
+    meant = std::string(parts.section) + ".";
+    if (!parts.part.empty()) meant += std::string(parts.part) + ".";
+    // `keyspace.n` lacks the keyspace's name.
+    const bool lacks_name = parts.section == "keyspace" && parts.rest.empty();
+    if (lacks_name) meant = "keyspace." + std::string(default_keyspace) + ".";
+    meant += nearest_name(lacks_name ? parts.part : parts.rest, keys);
+  }
+  return {Code::invalid,
+          "there is no setting '" + std::string(key) + "'; did you mean '" + meant + "'?"};
+}
+
+std::string innermost(std::string_view stack) {
+  const auto bracket = stack.rfind('(');
+  if (bracket != stack.npos) stack.remove_prefix(bracket + 1);
+  return std::string(stack.substr(0, stack.find(')')));
+}
+
+std::string key_of(const std::string& keyspace, std::string_view key) {
+  return "keyspace." + keyspace + "." + std::string(key);
+}
+
+}  // namespace
+
+std::string_view setting_origin_name(SettingOrigin origin) {
+  switch (origin) {
+    case SettingOrigin::built_in:
+      return "built-in";
+    case SettingOrigin::file:
+      return "file";
+    case SettingOrigin::environment:
+      return "environment";
+    case SettingOrigin::set:
+      return "set";
+  }
+  return "";
+}
+
+Settings::Settings() = default;
+
+Status Settings::add(std::string_view key, std::string_view value, SettingOrigin origin) {
+  const KeyParts parts = take_apart(key);
+  if (parts.section == "engine") {
+    if (!is_name(parts.part) || parts.rest.empty()) return unknown_key(key);
+  } else {
+    const Row* const row = find_row(key);
+    if (row == nullptr) return unknown_key(key);
+    if (row->section == "keyspace" && !is_name(parts.part))
+      return {Code::invalid, "'" + std::string(parts.part) +
+                                 "' is no name for a keyspace: use letters, digits, '-' and '_'"};
+    RW_TRY(check_value(*row, key, value));
+  }
+  const auto at = values_.find(key);
+  if (at == values_.end())
+    values_.emplace(std::string(key), Value{std::string(value), origin});
+  else if (at->second.origin <= origin)
+    at->second = {std::string(value), origin};
+  return ok_status();
+}
+
+Status Settings::add_all(const Values& values, SettingOrigin origin, const std::string& source) {
+  Settings changed = *this;
+  for (const auto& [key, value] : values) {
+    const Status status = changed.add(key, value, origin);
+    if (status.is_ok()) continue;
+    return source.empty() ? status : Status{status.code(), source + ": " + status.message()};
+  }
+  *this = std::move(changed);
+  return ok_status();
+}
+
+Status Settings::add_values(const Values& values) {
+  return add_all(values, SettingOrigin::file, "");
+}
+
+Status Settings::add_environment(const Values& variables) {
+  constexpr std::string_view prefix = "RINGWRIGHT_";
+  Values found;
+  for (const auto& [variable, value] : variables) {
+    if (!variable.starts_with(prefix) || variable.find("__", prefix.size()) == variable.npos)
+      continue;
+    std::string key = variable.substr(prefix.size());
+    for (auto at = key.find("__"); at != key.npos; at = key.find("__", at + 1))
+      key.replace(at, 2, ".");
+    for (char& c : key)
+      if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+    found[key] = value;
+  }
+  return add_all(found, SettingOrigin::environment, "environment");
+}
+
+Status Settings::set(std::string_view assignment) {
+  const auto equals = assignment.find('=');
+  if (equals == assignment.npos)
+    return {Code::invalid,
+            "'" + std::string(assignment) + "' is not of the form section.key=value"};
+  return set(assignment.substr(0, equals), assignment.substr(equals + 1));
+}
+
+Status Settings::set(std::string_view key, std::string_view value, SettingOrigin origin) {
+  return add(key, value, origin);
+}
+
+const Settings::Value* Settings::find(std::string_view key) const {
+  const auto at = values_.find(key);
+  return at == values_.end() ? nullptr : &at->second;
+}
+
+std::string Settings::text(std::string_view key) const {
+  if (const Value* const value = find(key)) return value->text;
+  const Row* const row = find_row(key);
+  RW_CHECK(row != nullptr);
+  if (row->section != "keyspace" || !row->built_in.empty()) return std::string(row->built_in);
+  if (row->key == "n") return std::to_string(std::min<std::uint64_t>(3, number("cluster.nodes")));
+  const std::string keyspace(take_apart(key).part);
+  return std::to_string(number(key_of(keyspace, "n")) / 2 + 1);
+}
+
+std::uint64_t Settings::number(std::string_view key) const {
+  const Row* const row = find_row(key);
+  RW_CHECK(row != nullptr);
+  if (row->type == Type::size) return *parse_size(text(key));
+  const auto number = parse_number(text(key));
+  RW_CHECK(number.has_value());
+  return *number;
+}
+
+bool Settings::flag(std::string_view key) const {
+  const auto flag = parse_flag(text(key));
+  RW_CHECK(flag.has_value());
+  return *flag;
+}
+
+Nanoseconds Settings::duration(std::string_view key) const { return *parse_duration(text(key)); }
+
+std::vector<std::string> Settings::keyspace_names() const {
+  std::vector<std::string> names = {std::string(default_keyspace)};
+  for (const auto& [key, value] : values_)
+    if (const KeyParts parts = take_apart(key); parts.section == "keyspace")
+      names.emplace_back(parts.part);
+  std::sort(names.begin(), names.end());
+  names.erase(std::unique(names.begin(), names.end()), names.end());
+  return names;
+}
+
+EngineOptions Settings::engine_options(std::string_view engine) const {
+  const std::string prefix = "engine." + innermost(engine) + ".";
+  EngineOptions options;
+  for (auto at = values_.lower_bound(prefix); at != values_.end() && at->first.starts_with(prefix);
+       ++at)
+    options[at->first.substr(prefix.size())] = at->second.text;
+  return options;
+}
+
+Result<std::shared_ptr<const Keyspace>> Settings::make_keyspace(Registry& registry,
+                                                                const std::string& name) const {
+  const auto count = [&](std::string_view key) {
+    return static_cast<std::uint32_t>(number(key_of(name, key)));
+  };
+  auto keyspace = std::make_shared<Keyspace>();
+  keyspace->name = name;
+  keyspace->engine = text(key_of(name, "engine"));
+  keyspace->engine_options = engine_options(keyspace->engine);
+  keyspace->resolver_name = text(key_of(name, "resolver"));
+  keyspace->n = count("n");
+  keyspace->r = count("r");
+  keyspace->w = count("w");
+  keyspace->sloppy = flag(key_of(name, "sloppy"));
+  keyspace->fan_out = text(key_of(name, "fan_out")) == "all" ? FanOut::all : FanOut::quorum;
+  keyspace->ttl_us = static_cast<std::uint64_t>(duration(key_of(name, "ttl")) / 1000);
+  keyspace->durability = *parse_durability(text(key_of(name, "durability")));
+  keyspace->value_bytes_max = number(key_of(name, "value_bytes_max"));
+  keyspace->record_bytes_max = number(key_of(name, "record_bytes_max"));
+  keyspace->siblings_max = number(key_of(name, "siblings_max"));
+  RW_TRY(check_counts(*keyspace));
+
+  const auto engine = make_engine_stack(registry, keyspace->engine);
+  if (!engine) return named(key_of(name, "engine"), engine.error());
+  auto resolver = registry.create<ConflictResolver>(keyspace->resolver_name);
+  if (!resolver) return named(key_of(name, "resolver"), resolver.error());
+  keyspace->resolver = std::move(*resolver);
+  return std::shared_ptr<const Keyspace>(std::move(keyspace));
+}
+
+Status Settings::check_counts(const Keyspace& keyspace) const {
+  const auto refuse = [&](std::string_view key, std::uint64_t value, const std::string& why) {
+    return Status{Code::invalid,
+                  key_of(keyspace.name, key) + " = " + std::to_string(value) + ": " + why};
+  };
+  const std::uint64_t nodes = number("cluster.nodes");
+  if (keyspace.n > limits::replicas_max)
+    return refuse("n", keyspace.n,
+                  "at most " + std::to_string(limits::replicas_max) + " copies are possible");
+  if (keyspace.n > nodes)
+    return refuse("n", keyspace.n,
+                  "there are only " + std::to_string(nodes) +
+                      " nodes to keep the copies; lower n or raise cluster.nodes");
+  const std::string copies = "there are only n = " + std::to_string(keyspace.n) + " copies; lower ";
+  if (keyspace.r > keyspace.n) return refuse("r", keyspace.r, copies + "r or raise n");
+  if (keyspace.w > keyspace.n) return refuse("w", keyspace.w, copies + "w or raise n");
+  if (keyspace.record_bytes_max > limits::record_bytes_max)
+    return refuse(
+        "record_bytes_max", keyspace.record_bytes_max,
+        "two of them must fit a frame; at most " + std::to_string(limits::record_bytes_max));
+  if (keyspace.value_bytes_max > keyspace.record_bytes_max)
+    return refuse("value_bytes_max", keyspace.value_bytes_max, "it is above record_bytes_max");
+  return ok_status();
+}
+
+Result<std::vector<std::shared_ptr<const Keyspace>>> Settings::keyspaces(Registry& registry) const {
+  std::vector<std::shared_ptr<const Keyspace>> made;
+  for (const std::string& name : keyspace_names()) {
+    auto keyspace = make_keyspace(registry, name);
+    if (!keyspace) return keyspace.error();
+    made.push_back(std::move(*keyspace));
+  }
+  return made;
+}
+
+Status Settings::check(Registry& registry) const {
+  const auto above = [&](std::string_view key, std::uint64_t most) {
+    if (number(key) <= most) return ok_status();
+    return Status{Code::invalid, std::string(key) + " = " + text(key) + ": at most " +
+                                     std::to_string(most) + " is possible"};
+  };
+  RW_TRY(above("cluster.nodes", limits::local_nodes_max));
+  RW_TRY(above("cluster.partitions", limits::partitions_max));
+  RW_TRY(above("node.shards", limits::shards_max));
+  RW_TRY(above("node.executor_threads", limits::executor_threads_max));
+  if (number("cluster.partitions") < number("cluster.nodes"))
+    return {Code::invalid, "cluster.partitions = " + text("cluster.partitions") +
+                               ": every node needs one; raise it to cluster.nodes or above"};
+  for (const std::string_view key :
+       {"membership.ping_interval", "membership.suspect_after", "client.timeout"})
+    if (duration(key) == 0) return {Code::invalid, std::string(key) + " must be above zero"};
+  if (duration("membership.suspect_after") <= duration("membership.ping_interval"))
+    return {Code::invalid,
+            "membership.suspect_after must be above membership.ping_interval, else "
+            "every node is suspected between two pings"};
+  return keyspaces(registry).status();
+}
+
+std::vector<Settings::Entry> Settings::entries() const {
+  std::vector<Entry> listed;
+  const auto list = [&](const std::string& key, const Row* row) {
+    const Value* const value = find(key);
+    listed.push_back({key, row == nullptr ? value->text : text(key),
+                      value == nullptr ? SettingOrigin::built_in : value->origin,
+                      std::string(row == nullptr ? "an option of the engine" : row->description)});
+  };
+  const std::vector<std::string> names = keyspace_names();
+  for (const Row& row : rows) {
+    if (row.section != "keyspace")
+      list(std::string(row.section) + "." + std::string(row.key), &row);
+    else
+      for (const std::string& name : names) list(key_of(name, row.key), &row);
+  }
+  for (const auto& [key, value] : values_)
+    if (take_apart(key).section == "engine") list(key, nullptr);
+  std::sort(listed.begin(), listed.end(),
+            [](const Entry& left, const Entry& right) { return left.key < right.key; });
+  return listed;
+}
+
+}  // namespace ringwright

@@ -1,0 +1,434 @@
+#include "replication/runtime/cluster.h"
+
+#include <algorithm>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "engine/base/nearest.h"
+#include "engine/base/random.h"
+#include "engine/registry.h"
+#include "replication/runtime/data_directory.h"
+#include "replication/runtime/faulty_transport.h"
+#include "replication/runtime/loopback.h"
+#include "replication/runtime/node_runner.h"
+#include "replication/runtime/parts.h"
+#include "replication/runtime/process_generation.h"
+#include "replication/runtime/temporary_directory.h"
+
+namespace ringwright {
+
+class Cluster::Body {
+ public:
+  explicit Body(const Settings& settings) : settings_(settings) {}
+  ~Body() { close(); }
+
+  Status open();
+  Result<std::shared_ptr<Client>> client(ClientOptions options);
+  Status end(std::string_view node, bool clean);
+  Status restart(std::string_view node);
+  Status set_paused(std::string_view node, bool paused);
+  Status partition(const std::vector<std::vector<std::string>>& groups);
+  Status change_link(std::string_view from, std::string_view to, std::optional<Nanoseconds> delay);
+  void heal() { links_->heal(); }
+  Result<NodeStatus> status(std::string_view node);
+  std::vector<NodeStatus> status();
+  Result<std::vector<Placement>> preference_list(std::string_view keyspace, ByteView key);
+  void close();
+  bool is_closed();
+  // A child made by `fork` has neither the threads nor a right to the directories.
+  bool is_foreign() const { return process_ != process_generation(); }
+
+  const Settings& settings() const { return settings_; }
+  const std::string& directory() const { return directory_; }
+  const std::shared_ptr<const Ring>& ring() const { return ring_; }
+  const std::vector<std::shared_ptr<const Keyspace>>& keyspaces() const { return keyspaces_; }
+  std::vector<std::string> names() const;
+
+ private:
+  struct Slot {
+    std::string name;
+    NodeId id;
+    Endpoint endpoint = 0;
+    std::unique_ptr<NodeRunner> runner;  // null while it does not run
+    NodeCondition condition = NodeCondition::stopped;
+    std::string failure;
+  };
+
+  Result<std::unique_ptr<NodeRunner>> open_runner(const Slot& slot, bool is_known);
+  std::vector<std::unique_ptr<Transport>> open_transports(Endpoint endpoint);
+  Status make_ring();
+  Status start(std::size_t member);
+  Result<std::size_t> find(std::string_view node) const;
+  NodeStatus status_of(Slot& slot);
+  Status closed() const { return {Code::closed, "the cluster is closed"}; }
+
+  const Settings settings_;
+  const std::uint64_t process_ = process_generation();
+  std::shared_ptr<Clock> clock_ = make_system_clock();
+  std::shared_ptr<LoopbackNetwork> network_ = LoopbackNetwork::make();
+  std::shared_ptr<LinkTable> links_ = std::make_shared<LinkTable>();
+  // These are complete before the first caller sees the cluster, and then stay as they are.
+  std::unique_ptr<TemporaryDirectory> temporary_;
+  std::string directory_;
+  std::vector<std::shared_ptr<const Keyspace>> keyspaces_;
+  std::shared_ptr<const Ring> ring_;
+  std::vector<Endpoint> endpoints_;  // by member index
+
+  std::mutex mutex_;  // guards what follows
+  bool closed_ = false;
+  std::vector<Slot> slots_;  // by member index; names and endpoints stay as they are
+  std::vector<std::weak_ptr<Client>> clients_;
+};
+
+Status Cluster::Body::open() {
+  Registry& parts = registry_with_parts();
+  RW_TRY(settings_.check(parts));
+  if (settings_.text("transport.kind") != "loopback")
+    return {Code::invalid, "transport.kind = '" + settings_.text("transport.kind") +
+                               "': a cluster in one process has only 'loopback'"};
+  auto keyspaces = settings_.keyspaces(parts);
+  if (!keyspaces) return keyspaces.error();
+  keyspaces_ = std::move(*keyspaces);
+  directory_ = settings_.text("node.data_dir");
+  if (directory_.empty()) {
+    auto made = TemporaryDirectory::make("ringwright-");
+    if (!made) return made.error();
+    temporary_ = std::move(*made);
+    directory_ = temporary_->path();
+  }
+  for (std::uint64_t i = 1; i <= settings_.number("cluster.nodes"); ++i) {
+    Slot slot;
+    slot.name = "node" + std::to_string(i);
+    auto runner = open_runner(slot, false);
+    if (!runner) return runner.error();
+    slot.id = (*runner)->id();
+    slot.runner = std::move(*runner);
+    slots_.push_back(std::move(slot));
+  }
+  RW_TRY(make_ring());
+  // All are there before the first sends a ping, so none begins as a suspect.
+  std::vector<std::vector<std::unique_ptr<Transport>>> transports;
+  for (Slot& slot : slots_) {
+    slot.endpoint = network_->reserve();
+    endpoints_.push_back(slot.endpoint);
+    transports.push_back(open_transports(slot.endpoint));
+  }
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    NodePlace place{ring_, static_cast<std::uint32_t>(i), endpoints_, std::move(transports[i])};
+    RW_TRY(slots_[i].runner->start(std::move(place)));
+    slots_[i].condition = NodeCondition::up;
+  }
+  return ok_status();
+}
+
+Result<std::unique_ptr<NodeRunner>> Cluster::Body::open_runner(const Slot& slot, bool is_known) {
+  DataDirectory::Wanted wanted;
+  wanted.cluster = settings_.text("cluster.name");
+  wanted.keyspaces = keyspaces_;
+  if (is_known) wanted.node = slot.id;
+  SystemRandom random;
+  auto directory =
+      DataDirectory::open(make_posix_disk(directory_ + "/" + slot.name), wanted, random);
+  if (!directory) return directory.error();
+  NodeRunnerSettings settings;
+  settings.name = slot.name;
+  settings.shards = static_cast<std::uint32_t>(settings_.number("node.shards"));
+  settings.executor_threads = static_cast<std::uint32_t>(settings_.number("node.executor_threads"));
+  settings.ping_interval = settings_.duration("membership.ping_interval");
+  settings.suspect_after = settings_.duration("membership.suspect_after");
+  settings.keyspaces = keyspaces_;
+  return NodeRunner::open(registry_with_parts(), std::move(settings), std::move(*directory),
+                          clock_);
+}
+
+std::vector<std::unique_ptr<Transport>> Cluster::Body::open_transports(Endpoint endpoint) {
+  auto transports =
+      network_->open(endpoint, static_cast<std::uint32_t>(settings_.number("node.shards")));
+  for (auto& transport : transports)
+    transport = std::make_unique<FaultyTransport>(std::move(transport), links_, clock_);
+  return transports;
+}
+
+Status Cluster::Body::make_ring() {
+  std::vector<Member> members;
+  for (const Slot& slot : slots_)
+    members.push_back(
+        {slot.id, slot.name, settings_.text("node.rack"), settings_.text("node.data_centre"), 1});
+  auto ring = Ring::make(1, std::move(members),
+                         static_cast<std::uint32_t>(settings_.number("cluster.partitions")));
+  if (!ring) return ring.error();
+  ring_ = std::make_shared<const Ring>(std::move(*ring));
+  return ok_status();
+}
+
+std::vector<std::string> Cluster::Body::names() const {
+  std::vector<std::string> names;
+  for (const Member& member : ring_->members()) names.push_back(member.name);
+  return names;
+}
+
+Result<std::size_t> Cluster::Body::find(std::string_view node) const {
+  if (const auto index = ring_->index_of_name(node)) return std::size_t{*index};
+  return Status{Code::invalid, "there is no node '" + std::string(node) + "'; did you mean '" +
+                                   nearest_name(node, names()) + "'?"};
+}
+
+Result<std::shared_ptr<Client>> Cluster::Body::client(ClientOptions options) {
+  if (!options.node.empty())
+    if (const auto known = find(options.node); !known) return known.error();
+  std::vector<std::string> known;
+  ClientParts parts;
+  for (const auto& keyspace : keyspaces_) {
+    parts.keyspaces[keyspace->name] = keyspace->n;
+    known.push_back(keyspace->name);
+  }
+  if (!parts.keyspaces.contains(options.keyspace))
+    return Status{Code::invalid, "there is no keyspace '" + options.keyspace + "'; did you mean '" +
+                                     nearest_name(options.keyspace, known) + "'?"};
+  const std::lock_guard lock(mutex_);
+  if (closed_) return closed();
+  SystemRandom random;
+  LoopbackNetwork::ClientEnd end = network_->open_client();
+  parts.endpoint = end.endpoint;
+  parts.transport = std::move(end.transport);
+  parts.ring = ring_;
+  parts.endpoints = endpoints_;
+  parts.clock = clock_;
+  parts.id_high = random.next();
+  parts.id_low = random.next();
+  parts.process = process_generation;
+  auto client = std::make_shared<Client>(std::move(parts), std::move(options));
+  std::erase_if(clients_, [](const std::weak_ptr<Client>& old) { return old.expired(); });
+  clients_.push_back(client);
+  return client;
+}
+
+Status Cluster::Body::end(std::string_view node, bool clean) {
+  const auto member = find(node);
+  if (!member) return member.error();
+  const std::lock_guard lock(mutex_);
+  if (closed_) return closed();
+  Slot& slot = slots_[*member];
+  if (!slot.runner) return ok_status();
+  Status status;
+  if (clean)
+    status = slot.runner->stop();
+  else
+    slot.runner->kill();
+  slot.runner.reset();
+  slot.condition = clean ? NodeCondition::stopped : NodeCondition::killed;
+  return status;
+}
+
+Status Cluster::Body::start(std::size_t member) {
+  Slot& slot = slots_[member];
+  auto runner = open_runner(slot, true);
+  if (!runner) return runner.error();
+  NodePlace place{ring_, static_cast<std::uint32_t>(member), endpoints_,
+                  open_transports(slot.endpoint)};
+  RW_TRY((*runner)->start(std::move(place)));
+  slot.runner = std::move(*runner);
+  slot.condition = NodeCondition::up;
+  slot.failure.clear();
+  return ok_status();
+}
+
+Status Cluster::Body::restart(std::string_view node) {
+  const auto member = find(node);
+  if (!member) return member.error();
+  const std::lock_guard lock(mutex_);
+  if (closed_) return closed();
+  if (slots_[*member].runner) return ok_status();
+  Status status = start(*member);
+  if (!status.is_ok()) {
+    slots_[*member].condition = NodeCondition::failed;
+    slots_[*member].failure = status.to_string();
+  }
+  return status;
+}
+
+Status Cluster::Body::set_paused(std::string_view node, bool paused) {
+  const auto member = find(node);
+  if (!member) return member.error();
+  const std::lock_guard lock(mutex_);
+  if (closed_) return closed();
+  Slot& slot = slots_[*member];
+  if (!slot.runner) return {Code::invalid, slot.name + " does not run: restart it first"};
+  slot.runner->set_paused(paused);
+  return ok_status();
+}
+
+Status Cluster::Body::partition(const std::vector<std::vector<std::string>>& groups) {
+  std::vector<std::vector<Endpoint>> sides;
+  std::set<std::size_t> seen;
+  for (const auto& group : groups) {
+    sides.emplace_back();
+    for (const std::string& name : group) {
+      const auto member = find(name);
+      if (!member) return member.error();
+      if (!seen.insert(*member).second)
+        return {Code::invalid, "'" + name + "' is in two groups; a node is on one side only"};
+      sides.back().push_back(endpoints_[*member]);
+    }
+  }
+  std::vector<std::pair<Endpoint, Endpoint>> links;
+  for (std::size_t i = 0; i < sides.size(); ++i)
+    for (std::size_t j = 0; j < sides.size(); ++j)
+      for (const Endpoint from : i == j ? std::vector<Endpoint>{} : sides[i])
+        for (const Endpoint to : sides[j]) links.emplace_back(from, to);
+  links_->partition(std::move(links));
+  return ok_status();
+}
+
+Status Cluster::Body::change_link(std::string_view from, std::string_view to,
+                                  std::optional<Nanoseconds> delay) {
+  const auto source = find(from);
+  if (!source) return source.error();
+  const auto target = find(to);
+  if (!target) return target.error();
+  if (delay && *delay < 0) return {Code::invalid, "a delay is not negative"};
+  if (delay)
+    links_->delay(endpoints_[*source], endpoints_[*target], *delay);
+  else
+    links_->cut(endpoints_[*source], endpoints_[*target]);
+  return ok_status();
+}
+
+NodeStatus Cluster::Body::status_of(Slot& slot) {
+  NodeStatus status;
+  if (slot.runner) {
+    status = slot.runner->status();
+  } else {
+    status.condition = slot.condition;
+    status.failure = slot.failure;
+  }
+  status.name = slot.name;
+  status.id = slot.id;
+  status.endpoint = slot.endpoint;
+  status.directory = directory_ + "/" + slot.name;
+  return status;
+}
+
+Result<NodeStatus> Cluster::Body::status(std::string_view node) {
+  const auto member = find(node);
+  if (!member) return member.error();
+  const std::lock_guard lock(mutex_);
+  return status_of(slots_[*member]);
+}
+
+std::vector<NodeStatus> Cluster::Body::status() {
+  const std::lock_guard lock(mutex_);
+  std::vector<NodeStatus> all;
+  for (Slot& slot : slots_) all.push_back(status_of(slot));
+  return all;
+}
+
+Result<std::vector<Placement>> Cluster::Body::preference_list(std::string_view keyspace,
+                                                              ByteView key) {
+  const auto at = std::find_if(keyspaces_.begin(), keyspaces_.end(),
+                               [&](const auto& known) { return known->name == keyspace; });
+  if (at == keyspaces_.end())
+    return Status{Code::invalid, "there is no keyspace '" + std::string(keyspace) + "'"};
+  std::vector<bool> up;
+  for (const Endpoint endpoint : endpoints_) up.push_back(network_->is_up(endpoint));
+  std::vector<Placement> placed;
+  for (const auto& entry : ringwright::preference_list(*ring_, token_of(key), (*at)->n, up)) {
+    Placement placement;
+    placement.node = ring_->members()[entry.member].name;
+    placement.role = entry.role;
+    if (entry.role == Role::fallback)
+      placement.stands_in_for = ring_->members()[entry.stands_in_for].name;
+    placement.up = up[entry.member];
+    placed.push_back(std::move(placement));
+  }
+  return placed;
+}
+
+void Cluster::Body::close() {
+  std::vector<std::weak_ptr<Client>> clients;
+  {
+    const std::lock_guard lock(mutex_);
+    if (std::exchange(closed_, true)) return;
+    clients.swap(clients_);
+  }
+  for (const auto& weak : clients)
+    if (const auto client = weak.lock()) client->close();
+  const std::lock_guard lock(mutex_);
+  for (Slot& slot : slots_) {
+    if (!slot.runner) continue;
+    // A temporary directory is about to go: nothing in it is worth a flush.
+    if (temporary_)
+      slot.runner->kill();
+    else
+      slot.runner->stop().ignore("what was acknowledged is kept without the flush");
+    slot.runner.reset();
+    slot.condition = NodeCondition::stopped;
+  }
+  temporary_.reset();
+}
+
+bool Cluster::Body::is_closed() {
+  const std::lock_guard lock(mutex_);
+  return closed_;
+}
+
+Cluster::Cluster(std::unique_ptr<Body> body) : body_(std::move(body)) {}
+Cluster::~Cluster() {
+  if (body_->is_foreign()) body_.release();
+}
+
+Result<std::unique_ptr<Cluster>> Cluster::local(const Settings& settings) {
+  auto body = std::make_unique<Body>(settings);
+  RW_TRY(body->open());
+  return std::unique_ptr<Cluster>(new Cluster(std::move(body)));
+}
+
+Result<std::shared_ptr<Client>> Cluster::client(ClientOptions options) {
+  return body_->client(std::move(options));
+}
+
+ClientOptions Cluster::client_options() const {
+  ClientOptions options;
+  options.timeout = settings().duration("client.timeout");
+  options.retries = static_cast<std::uint32_t>(settings().number("client.retries"));
+  return options;
+}
+
+Status Cluster::stop(std::string_view node) { return body_->end(node, true); }
+Status Cluster::kill(std::string_view node) { return body_->end(node, false); }
+Status Cluster::restart(std::string_view node) { return body_->restart(node); }
+Status Cluster::pause(std::string_view node) { return body_->set_paused(node, true); }
+Status Cluster::resume(std::string_view node) { return body_->set_paused(node, false); }
+Status Cluster::partition(const std::vector<std::vector<std::string>>& groups) {
+  return body_->partition(groups);
+}
+Status Cluster::cut(std::string_view from, std::string_view to) {
+  return body_->change_link(from, to, std::nullopt);
+}
+Status Cluster::delay(std::string_view from, std::string_view to, Nanoseconds delay) {
+  return body_->change_link(from, to, delay);
+}
+void Cluster::heal() { body_->heal(); }
+
+std::vector<std::string> Cluster::node_names() const { return body_->names(); }
+Result<NodeStatus> Cluster::status(std::string_view node) const { return body_->status(node); }
+std::vector<NodeStatus> Cluster::status() const { return body_->status(); }
+std::shared_ptr<const Ring> Cluster::ring() const { return body_->ring(); }
+Result<std::vector<Placement>> Cluster::preference_list(std::string_view keyspace,
+                                                        ByteView key) const {
+  return body_->preference_list(keyspace, key);
+}
+std::vector<std::shared_ptr<const Keyspace>> Cluster::keyspaces() const {
+  return body_->keyspaces();
+}
+const Settings& Cluster::settings() const { return body_->settings(); }
+std::string Cluster::directory() const { return body_->directory(); }
+
+void Cluster::close() {
+  if (!body_->is_foreign()) body_->close();
+}
+bool Cluster::is_closed() const { return body_->is_foreign() || body_->is_closed(); }
+
+}  // namespace ringwright

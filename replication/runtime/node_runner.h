@@ -1,0 +1,93 @@
+#pragma once
+
+#include <memory>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "engine/base/clock.h"
+#include "engine/base/executor.h"
+#include "engine/registry.h"
+#include "replication/runtime/data_directory.h"
+#include "replication/runtime/node_status.h"
+#include "replication/runtime/shard_loop.h"
+#include "replication/runtime/thread_pool_executor.h"
+
+namespace ringwright {
+
+struct NodeRunnerSettings {
+  std::string name;
+  std::uint32_t shards = 1;
+  std::uint32_t executor_threads = limits::executor_threads;
+  Nanoseconds ping_interval = limits::ping_interval;
+  Nanoseconds suspect_after = limits::suspect_after;
+  std::vector<std::shared_ptr<const Keyspace>> keyspaces;  // in the order of their engines
+};
+
+// Where the node stands among the others.
+struct NodePlace {
+  std::shared_ptr<const Ring> ring;
+  std::uint32_t member = 0;
+  std::vector<Endpoint> endpoints;                     // by member index
+  std::vector<std::unique_ptr<Transport>> transports;  // by shard, all of its own endpoint
+};
+
+// One node in production: its engines, its machines, a thread for each shard and an executor.
+//
+//   open ---> start ---> stop | kill
+//
+// Threads: any; calls of one object exclude each other. After `stop` or `kill` no thread of it is
+// left and the directory is free again once the object is destroyed.
+class NodeRunner {
+ public:
+  // Opens the engines; the node does nothing yet and is not to be seen by others.
+  static Result<std::unique_ptr<NodeRunner>> open(Registry& registry, NodeRunnerSettings settings,
+                                                  DataDirectory directory,
+                                                  std::shared_ptr<Clock> clock);
+  ~NodeRunner();
+  NodeRunner(const NodeRunner&) = delete;
+  NodeRunner& operator=(const NodeRunner&) = delete;
+
+  NodeId id() const { return directory_.node(); }
+  // Ready to answer when it returns: the first lease of the clock is durable. Once.
+  Status start(NodePlace place);
+  // Finishes what is at the engines, flushes and closes them.
+  Status stop();
+  // Drops what is in flight and closes the engines without a flush.
+  void kill();
+  void set_paused(bool paused);
+
+  NodeStatus status();
+
+ private:
+  struct Engine {
+    std::string keyspace;
+    Durability durability = Durability::none;
+    std::unique_ptr<StorageEngine> engine;
+  };
+
+  NodeRunner(NodeRunnerSettings settings, DataDirectory directory, std::shared_ptr<Clock> clock);
+  Status open_engine(Registry& registry, const Keyspace& keyspace, const std::string& path);
+  Status open_system_engine(Registry& registry);
+  Result<Timestamp> read_clock_bound();
+  // The node machine with a durable lease, and what it has published.
+  Result<std::unique_ptr<Node>> make_node(const NodePlace& place, Timestamp stored_bound,
+                                          std::shared_ptr<const NodeState>& state);
+  ShardLoop::Parts loop_parts(NodePlace& place, std::uint32_t shard, Timestamp stored_bound);
+  void end_loops(ShardLoop::End end);
+  Status close_engines(bool flush);
+
+  const NodeRunnerSettings settings_;
+  DataDirectory directory_;
+  const std::shared_ptr<Clock> clock_;
+
+  std::mutex mutex_;             // guards all below
+  std::vector<Engine> engines_;  // by index; the system engine's last
+  std::unique_ptr<ThreadPoolExecutor> executor_;
+  std::vector<std::unique_ptr<ShardLoop>> loops_;
+  NodeCondition condition_ = NodeCondition::stopped;
+  std::shared_ptr<const Ring> ring_;
+  Endpoint endpoint_ = 0;
+};
+
+}  // namespace ringwright

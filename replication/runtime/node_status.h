@@ -1,0 +1,39 @@
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "engine/storage_engine.h"
+#include "replication/membership/membership.h"
+#include "replication/version/actor.h"
+
+namespace ringwright {
+
+enum class NodeCondition : std::uint8_t { up, paused, stopped, killed, failed };
+
+struct EngineStatus {
+  std::string keyspace;  // "system" for the node-wide rows
+  std::string engine;    // the stack: "faulty(memory)"
+  Durability durability = Durability::none;
+  EngineStats stats;
+  double pressure = 0;
+};
+
+// What a node says of itself; plain data.
+struct NodeStatus {
+  std::string name;
+  NodeId id;
+  NodeCondition condition = NodeCondition::stopped;
+  std::string failure;  // why it is `failed`
+  std::uint32_t endpoint = 0;
+  std::uint32_t shards = 0;
+  std::string directory;
+  std::map<std::string, MemberState> members;                  // as this node sees them
+  std::map<std::string, std::uint64_t, std::less<>> counters;  // summed over shards and transports
+  std::vector<EngineStatus> engines;                           // empty unless up
+  bool may_hold_fallback_rows = false;
+};
+
+}  // namespace ringwright

@@ -1,0 +1,116 @@
+#pragma once
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <ostream>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "engine/storage_engine.h"
+#include "replication/runtime/cluster.h"
+#include "replication/runtime/parts.h"
+
+namespace ringwright {
+
+struct Variant {
+  std::string engine;
+  int shards;
+};
+inline std::ostream& operator<<(std::ostream& out, const Variant& variant) {
+  return out << variant.engine << "_" << variant.shards;
+}
+inline std::string variant_name(const ::testing::TestParamInfo<Variant>& tested) {
+  return tested.param.engine + "_" + std::to_string(tested.param.shards) + "_shards";
+}
+
+// Whether the condition came true within ten seconds; it is looked at every millisecond.
+inline bool comes_true(const std::function<bool()>& condition) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (!condition()) {
+    if (std::chrono::steady_clock::now() > give_up) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
+inline std::vector<std::string> values(const Read& read) {
+  std::vector<std::string> values;
+  for (const ShownSibling& sibling : read.siblings) values.push_back(sibling.value);
+  std::sort(values.begin(), values.end());
+  return values;
+}
+
+// How gtest shows a status.
+inline void PrintTo(const Status& status, std::ostream* out) { *out << status.to_string(); }
+
+inline std::string text(const ClientError& error) {
+  return std::string(code_name(error.code)) + ": " + error.message;
+}
+
+// Fails the test with the error where there is no value.
+#define ASSERT_OK(expression)                                  \
+  do {                                                         \
+    const auto& checked = (expression);                        \
+    ASSERT_TRUE(checked.has_value()) << text(checked.error()); \
+  } while (false)
+#define EXPECT_OK(expression)                                  \
+  do {                                                         \
+    const auto& checked = (expression);                        \
+    EXPECT_TRUE(checked.has_value()) << text(checked.error()); \
+  } while (false)
+
+// A cluster of three, unless a test asks for something else.
+class ClusterTest : public ::testing::TestWithParam<Variant> {
+ protected:
+  void SetUp() override {
+    settings_ = settings_of(GetParam());
+    const auto engine = registry_with_parts().create<StorageEngine>(GetParam().engine);
+    if (!engine) GTEST_SKIP() << engine.error().message();
+  }
+
+  static Settings settings_of(const Variant& variant) {
+    Settings settings;
+    EXPECT_TRUE(settings.set("keyspace.default.engine", variant.engine).is_ok());
+    EXPECT_TRUE(settings.set("node.shards", std::to_string(variant.shards)).is_ok());
+    // The tests share their machine with compilers.
+    EXPECT_TRUE(settings.set("client.timeout", "10s").is_ok());
+    return settings;
+  }
+
+  void set(const std::string& key, const std::string& value) {
+    const Status status = settings_.set(key, value);
+    ASSERT_TRUE(status.is_ok()) << status.message();
+  }
+
+  void open() {
+    auto cluster = Cluster::local(settings_);
+    ASSERT_TRUE(cluster.has_value()) << cluster.error().to_string();
+    cluster_ = std::move(*cluster);
+  }
+
+  std::shared_ptr<Client> client() { return *cluster_->client(); }
+  std::shared_ptr<Client> client_of(const std::string& node) {
+    ClientOptions options = cluster_->client_options();
+    options.node = node;
+    return *cluster_->client(options);
+  }
+
+  // Whether `node` sees exactly these others as suspects.
+  bool sees_suspects(const std::string& node, const std::vector<std::string>& suspects) {
+    const auto status = cluster_->status(node);
+    std::vector<std::string> seen;
+    for (const auto& [name, state] : status->members)
+      if (state != MemberState::alive) seen.push_back(name);
+    return seen == suspects;
+  }
+
+  Settings settings_;
+  std::unique_ptr<Cluster> cluster_;
+};
+
+}  // namespace ringwright
