@@ -1,0 +1,48 @@
+#pragma once
+
+#include <pybind11/pybind11.h>
+#include <unistd.h>
+
+#include <memory>
+#include <utility>
+
+#include "replication/client/client.h"
+
+namespace ringwright::python {
+
+// Owns something with threads or locks for a Python object. It is destroyed without the
+// interpreter's lock. In a forked child it is never destroyed: the threads that it would wait for,
+// and those that held its locks, exist in the parent only.
+template <typename Pointer>
+class Owned {
+ public:
+  explicit Owned(Pointer pointer) : pointer_(std::move(pointer)), process_(::getpid()) {}
+  ~Owned() {
+    if (::getpid() != process_) {
+      [[maybe_unused]] const auto* const kept = new Pointer(std::move(pointer_));
+      return;
+    }
+    const pybind11::gil_scoped_release release;
+    pointer_ = nullptr;
+  }
+  Owned(const Owned&) = delete;
+  Owned& operator=(const Owned&) = delete;
+
+  auto* operator->() const { return pointer_.get(); }
+  auto& operator*() const { return *pointer_; }
+
+ private:
+  Pointer pointer_;
+  pid_t process_;
+};
+
+// A client and the names of the nodes that it speaks to.
+struct PythonClient {
+  PythonClient(std::shared_ptr<Client> made, std::shared_ptr<const Ring> known)
+      : client(std::move(made)), ring(std::move(known)) {}
+
+  Owned<std::shared_ptr<Client>> client;
+  std::shared_ptr<const Ring> ring;
+};
+
+}  // namespace ringwright::python

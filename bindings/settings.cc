@@ -1,0 +1,44 @@
+#include "replication/config/settings.h"
+
+#include <pybind11/stl.h>
+
+#include "bindings/convert.h"
+#include "bindings/errors.h"
+
+namespace ringwright::python {
+
+void bind_settings(py::module_& module) {
+  py::class_<Settings>(module, "Settings")
+      .def(py::init<>())
+      .def(
+          "add_toml",
+          [](Settings& self, const std::string& text, const std::string& source) {
+            check(self.add_toml(text, source));
+          },
+          py::arg("text"), py::arg("source"))
+      .def(
+          "add_values",
+          [](Settings& self, const Settings::Values& values) { check(self.add_values(values)); },
+          py::arg("values"))
+      .def(
+          "add_environment",
+          [](Settings& self, const Settings::Values& variables) {
+            check(self.add_environment(variables));
+          },
+          py::arg("variables"))
+      .def(
+          "set",
+          [](Settings& self, const std::string& key, const std::string& value) {
+            check(self.set(key, value));
+          },
+          py::arg("key"), py::arg("value"))
+      .def("entries", [](const Settings& self) {
+        py::list entries;
+        for (const auto& entry : self.entries())
+          entries.append(py::make_tuple(entry.key, entry.value, setting_origin_name(entry.origin),
+                                        entry.description));
+        return entries;
+      });
+}
+
+}  // namespace ringwright::python

@@ -1,0 +1,82 @@
+"""Ringwright: Dynamo-style replicated key-value stores out of exchangeable parts.
+
+    import ringwright as rw
+
+    with rw.Cluster.local(nodes=3) as cluster:
+        kv = cluster.client()
+        kv.put(b"cart", b"eggs")
+        print(kv.get(b"cart").value)
+
+Keys and values are bytes. Times are seconds, as floats, everywhere. Every error is a
+`ringwright.Error`.
+"""
+
+from ._arguments import Quorum
+from ._client import BatchResult, Client, Placement, PlacementEntry
+from ._cluster import Cluster, EngineStatus, Member, Node, NodeStatus, Partition, Ring
+from ._core import __version__
+from ._parts import EngineSpec, engines
+from ._records import NO_CONTEXT, Context, Record, Sibling
+from ._resolvers import Report, Resolver, resolver_laws
+from ._simulation import History, Operation, Replica, Simulation, StoredSibling, SwarmResult
+from .errors import (
+    AuthError,
+    ClosedError,
+    ConflictError,
+    ConnectionError,
+    CorruptionError,
+    EngineError,
+    EngineLockedError,
+    Error,
+    InvalidRequestError,
+    NoSpaceError,
+    OverloadedError,
+    TimeoutError,
+    UnavailableError,
+    VersionMismatchError,
+)
+
+__all__ = [
+    "NO_CONTEXT",
+    "AuthError",
+    "BatchResult",
+    "Client",
+    "ClosedError",
+    "Cluster",
+    "ConflictError",
+    "ConnectionError",
+    "Context",
+    "CorruptionError",
+    "EngineError",
+    "EngineLockedError",
+    "EngineSpec",
+    "EngineStatus",
+    "Error",
+    "History",
+    "InvalidRequestError",
+    "Member",
+    "NoSpaceError",
+    "Node",
+    "NodeStatus",
+    "Operation",
+    "OverloadedError",
+    "Partition",
+    "Placement",
+    "PlacementEntry",
+    "Quorum",
+    "Record",
+    "Replica",
+    "Report",
+    "Resolver",
+    "Ring",
+    "Sibling",
+    "Simulation",
+    "StoredSibling",
+    "SwarmResult",
+    "TimeoutError",
+    "UnavailableError",
+    "VersionMismatchError",
+    "__version__",
+    "engines",
+    "resolver_laws",
+]

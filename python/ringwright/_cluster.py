@@ -1,0 +1,648 @@
+"""A cluster of nodes in this process."""
+
+from __future__ import annotations
+
+import html
+import importlib
+import threading
+import time
+import uuid
+import warnings
+import weakref
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import MappingProxyType, TracebackType
+from typing import Any, Literal
+
+from . import _core, _life
+from ._arguments import BytesLike, Quorum, level_of, seconds
+from ._client import Client, Placement, PlacementEntry
+from ._configuration import Config, make_settings, value_of
+from ._parts import EngineSpec
+from ._resolvers import Resolver
+from .errors import ClosedError, InvalidRequestError, TimeoutError
+
+__all__ = ["Cluster", "EngineStatus", "Member", "Node", "NodeStatus", "Partition", "Ring"]
+
+POLL_S = 0.01
+
+# The open clusters of this process, by name: what a cell of a notebook made when it ran before.
+_by_name: weakref.WeakValueDictionary[str, Cluster] = weakref.WeakValueDictionary()
+_by_name_lock = threading.Lock()
+
+
+@dataclass(frozen=True)
+class EngineStatus:
+    """One storage engine of a node.
+
+    Attributes:
+        keyspace: whose rows it holds; "system" for the node's own.
+        engine: its name with the decorators around it.
+        durability: "none", "os" or "disk".
+        approximate_keys: about how many rows it holds.
+        disk_bytes: what it occupies on disk.
+        memory_bytes: what it occupies in memory.
+        pressure: 0 at ease, 1: the next write may stall.
+    """
+
+    keyspace: str
+    engine: str
+    durability: str
+    approximate_keys: int
+    disk_bytes: int
+    memory_bytes: int
+    pressure: float
+
+
+@dataclass(frozen=True)
+class NodeStatus:
+    """What a node says of itself.
+
+    Attributes:
+        name: "node1" and so on.
+        id: who it is, for ever.
+        condition: "up", "paused", "stopped", "killed", or "failed" to start.
+        failure: why it is "failed".
+        shards: its data-path threads.
+        directory: where its data lie.
+        members: "alive" or "suspect" for each node, as this one sees it; empty unless it runs.
+        counters: what it counted since its start, by metric name.
+        engines: empty unless it runs.
+        may_hold_fallback_rows: it may still have copies to deliver to other nodes.
+    """
+
+    name: str
+    id: uuid.UUID
+    condition: str
+    failure: str
+    shards: int
+    directory: Path
+    members: Mapping[str, str]
+    counters: Mapping[str, int]
+    engines: tuple[EngineStatus, ...]
+    may_hold_fallback_rows: bool
+
+
+@dataclass(frozen=True)
+class Member:
+    """One node as the ring knows it."""
+
+    name: str
+    id: uuid.UUID
+    rack: str
+    data_centre: str
+    weight: int
+
+
+@dataclass(frozen=True)
+class Ring:
+    """Who owns which part of the ring; a value.
+
+    Attributes:
+        epoch: grows with every change of the ring.
+        hash: 16 hex digits; rings of equal hash place alike.
+        members: the nodes.
+        owners: the first owner of each partition, by name.
+    """
+
+    epoch: int
+    hash: str
+    members: tuple[Member, ...]
+    owners: tuple[str, ...]
+    _where: Callable[[BytesLike, str], Placement] = field(repr=False, compare=False)
+
+    @property
+    def partitions(self) -> int:
+        """How many equal parts the ring has."""
+        return len(self.owners)
+
+    def ownership(self) -> dict[str, int]:
+        """How many partitions each member owns first."""
+        owned = Counter(self.owners)
+        return {member.name: owned[member.name] for member in self.members}
+
+    def preference_list(
+        self, key: BytesLike, keyspace: str = "default"
+    ) -> tuple[PlacementEntry, ...]:
+        """The nodes that keep the key now: owners, and stand-ins for those that do not run."""
+        return self._where(key, keyspace).nodes
+
+    def rows(self) -> list[dict[str, Any]]:
+        """One plain row for each partition: {"partition", "first_token", "owner"}."""
+        width = 2**64 / self.partitions
+        return [
+            {"partition": number, "first_token": -int(-number * width // 1), "owner": owner}
+            for number, owner in enumerate(self.owners)
+        ]
+
+    def to_pandas(self) -> Any:
+        """`rows` as a DataFrame; needs pandas."""
+        return importlib.import_module("pandas").DataFrame(self.rows())
+
+    def _repr_html_(self) -> str:
+        rows = "".join(
+            f"<tr><td>{html.escape(name)}</td><td>{count}</td></tr>"
+            for name, count in self.ownership().items()
+        )
+        return (
+            f"<table><caption>ring, epoch {self.epoch}, {self.partitions} partitions</caption>"
+            f"<tr><th>node</th><th>partitions owned first</th></tr>{rows}</table>"
+        )
+
+
+class Node:
+    """One node of a cluster. It is started, stopped and closed through its cluster.
+
+    Attributes:
+        name: "node1" and so on.
+        id: who it is, for ever.
+        address: where its network finds it.
+    """
+
+    def __init__(self, cluster: Cluster, status: Mapping[str, Any]) -> None:
+        self._cluster = weakref.ref(cluster)
+        self.name: str = status["name"]
+        self.id = uuid.UUID(status["id"])
+        self.address = f"loopback:{status['endpoint']}"
+
+    @property
+    def is_up(self) -> bool:
+        """It runs and is not paused."""
+        return self.status().condition == "up"
+
+    def status(self) -> NodeStatus:
+        """What it says of itself now; of a paused node the last it said."""
+        cluster = self._cluster()
+        if cluster is None:
+            raise ClosedError("the cluster is gone")
+        return _status_of(cluster._checked().node_status(self.name))
+
+    def metrics(self) -> dict[str, float]:
+        """Its counters and its engines' gauges, by Prometheus name and labels."""
+        status = self.status()
+        metrics = {name: float(count) for name, count in status.counters.items()}
+        metrics["ringwright_up"] = float(status.condition == "up")
+        for engine in status.engines:
+            for gauge in ("approximate_keys", "disk_bytes", "memory_bytes", "pressure"):
+                name = f'ringwright_engine_{gauge}{{keyspace="{engine.keyspace}"}}'
+                metrics[name] = float(getattr(engine, gauge))
+        return metrics
+
+    def __repr__(self) -> str:
+        return f"<Node {self.name} {self.id}>"
+
+
+class Partition:
+    """A cut network; leaving its `with` block mends it and waits until the nodes notice."""
+
+    def __init__(self, cluster: Cluster, groups: list[list[str]]) -> None:
+        self._cluster = cluster
+        self.groups = groups
+
+    def end(self, timeout: float = 5.0) -> None:
+        """Mends it and waits, at most `timeout` seconds, until all running nodes see each other."""
+        self._cluster._end_partition(self)
+        self._cluster.wait_connected(timeout)
+
+    def separates(self, one: str, other: str) -> bool:
+        """The two nodes are on different sides."""
+        sides = [[name in group for group in self.groups] for name in (one, other)]
+        return any(sides[0]) and any(sides[1]) and sides[0] != sides[1]
+
+    def __enter__(self) -> Partition:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._cluster.is_closed:
+            return
+        if kind is None:
+            self.end()
+        else:
+            self._cluster._end_partition(self)
+
+
+class Cluster:
+    """A cluster of nodes node1 to nodeN. A context manager; thread-safe.
+
+    Made by `Cluster.local`. `close` is final and idempotent: it closes the clients, stops the nodes
+    and removes a temporary directory.
+    """
+
+    _native: _core.Cluster
+    _name: str
+    _data_dir: str
+    _resolver: Resolver | None
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise TypeError("a cluster is made by Cluster.local(...)")
+
+    @classmethod
+    def local(
+        cls,
+        nodes: int | None = None,
+        *,
+        engine: str | EngineSpec | None = None,
+        n: int | None = None,
+        r: int | None = None,
+        w: int | None = None,
+        resolver: str | Resolver | None = None,
+        name: str = "default",
+        dir: str | Path | None = None,
+        transport: str | None = None,
+        durability: str | None = None,
+        shards: int | None = None,
+        fan_out: str | None = None,
+        sloppy: bool | None = None,
+        ttl: float | None = None,
+        value_bytes_max: int | None = None,
+        record_bytes_max: int | None = None,
+        siblings_max: int | None = None,
+        timeout: float | None = None,
+        config: Config | None = None,
+    ) -> Cluster:
+        """Starts a cluster in this process: threads, engines, and an in-process network.
+
+        What is None here comes from variables RINGWRIGHT_SECTION__KEY, else from `config`, else it
+        is built in; the built-in values are given below. The arguments from `engine` on, as far as
+        they concern keys, are of the keyspace "default"; `config` may name others.
+
+        Args:
+            nodes: how many (3).
+            engine: a storage engine by name ("memory"), see `engines`; or one with options.
+            n: copies of each key (3, or as many as there are nodes).
+            r: replicas that a get needs (a majority of n).
+            w: replicas that a put needs (a majority of n).
+            resolver: "vector_clock" keeps concurrent values as siblings, "lww" only the last; a
+                `Resolver` keeps siblings and reduces them in the clients ("vector_clock").
+            name: of the cluster; kept in its directories.
+            dir: where data lie, one folder for each node; None: a temporary directory, removed at
+                close.
+            transport: how messages travel ("loopback").
+            durability: what an acknowledged write survives: "none"; "os": the death of the process;
+                "disk": a loss of power ("os").
+            shards: data-path threads of each node (1).
+            fan_out: replicas that a get asks: "quorum" or "all" ("all").
+            sloppy: stand-ins count while owners cannot be reached (True).
+            ttl: seconds that a value lives (for ever).
+            value_bytes_max: the largest value of a put (1 MiB).
+            record_bytes_max: the largest record after a put (7616 KiB).
+            siblings_max: the most siblings after a put (100).
+            timeout: seconds; the deadline of the clients' requests (1.0).
+            config: TOML text, a Path to a TOML file, or a mapping, nested or with dotted names.
+
+        An open cluster of this process with the same name, and the same directory or a temporary
+        one like this, is closed first, with a ResourceWarning: running a notebook's cell again
+        works.
+
+        Raises:
+            InvalidRequestError: the settings do not fit together, or name something unknown.
+            EngineLockedError: somebody else has the directory.
+            VersionMismatchError: the directory was written by another engine or cluster.
+        """
+        keyspace = {
+            "n": n,
+            "r": r,
+            "w": w,
+            "resolver": "vector_clock" if isinstance(resolver, Resolver) else resolver,
+            "durability": durability,
+            "fan_out": fan_out,
+            "sloppy": sloppy,
+            "ttl": None if ttl is None else _duration(ttl, "ttl"),
+            "value_bytes_max": value_bytes_max,
+            "record_bytes_max": record_bytes_max,
+            "siblings_max": siblings_max,
+        }
+        others = {
+            "cluster.nodes": nodes,
+            "node.data_dir": None if dir is None else Path(dir).absolute(),
+            "node.shards": shards,
+            "transport.kind": transport,
+            "client.timeout": None if timeout is None else _duration(timeout, "timeout"),
+        }
+        settings = make_settings(config, name, engine, keyspace, others)
+        name = value_of(settings, "cluster.name")
+        data_dir = value_of(settings, "node.data_dir")
+        with _by_name_lock:
+            _close_old(name, data_dir)
+            self = object.__new__(cls)
+            self._name = name
+            self._data_dir = data_dir
+            self._resolver = resolver if isinstance(resolver, Resolver) else None
+            self._start(settings)
+            _by_name[name] = self
+        return self
+
+    def _start(self, settings: _core.Settings) -> None:
+        self._generation = _life.generation()
+        self._links_lock = threading.Lock()  # guards the two below
+        self._partitions: list[Partition] = []
+        self._cuts: set[tuple[str, str]] = set()
+        self._native = _core.Cluster.local(settings)
+        _life.close_at_exit(self)
+        self._nodes = MappingProxyType(
+            {status["name"]: Node(self, status) for status in self._native.status()}
+        )
+
+    # Parts.
+
+    def client(
+        self,
+        *,
+        keyspace: str = "default",
+        node: str | Node | None = None,
+        r: int | str | Quorum | None = None,
+        w: int | str | Quorum | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        resolver: Resolver | None | Literal["cluster"] = "cluster",
+    ) -> Client:
+        """A client of its own, with its own remembered contexts.
+
+        Args:
+            keyspace: whose keys it reads and writes.
+            node: only this one is asked; None: the replicas of each key.
+            r, w: replicas that its gets and puts need (the keyspace's).
+            timeout: seconds; the deadline of its requests (the cluster's).
+            retries: further replicas that it tries (2).
+            resolver: reduces siblings; None: shows them; by default the cluster's.
+        """
+        core = self._checked().client(
+            keyspace,
+            "" if node is None else _name_of(node),
+            None if timeout is None else seconds(timeout, "timeout"),
+            None if retries is None else _retries(retries),
+        )
+        return Client._make(
+            core,
+            self,
+            keyspace,
+            level_of(r, "r"),
+            level_of(w, "w"),
+            0.0,
+            self._resolver if isinstance(resolver, str) else resolver,
+        )
+
+    @property
+    def name(self) -> str:
+        """The cluster's name."""
+        return self._name
+
+    @property
+    def nodes(self) -> Mapping[str, Node]:
+        """All nodes by name, running or not."""
+        return self._nodes
+
+    @property
+    def directory(self) -> Path:
+        """Where the nodes' folders are."""
+        return Path(self._native.directory())
+
+    def ring(self) -> Ring:
+        """Who owns what."""
+        raw = self._checked().ring()
+        members = tuple(
+            Member(m["name"], uuid.UUID(m["id"]), m["rack"], m["data_centre"], m["weight"])
+            for m in raw["members"]
+        )
+        where = weakref.WeakMethod(self.where)
+
+        def find(key: BytesLike, keyspace: str) -> Placement:
+            method = where()
+            if method is None:
+                raise ClosedError("the cluster is gone")
+            return method(key, keyspace=keyspace)
+
+        return Ring(raw["epoch"], f"{raw['hash']:016x}", members, tuple(raw["owners"]), find)
+
+    def where(self, key: BytesLike, *, keyspace: str = "default") -> Placement:
+        """Where a key lives, and which of those nodes run."""
+        token, partition, entries = self._checked().place(keyspace, key)
+        nodes = tuple(PlacementEntry(**entry) for entry in entries)
+        return Placement(bytes(key), token, partition, nodes)
+
+    def keyspaces(self) -> list[dict[str, Any]]:
+        """The keyspaces with their settings, as plain rows; `ttl` in seconds, 0 for ever."""
+        return self._checked().keyspaces()
+
+    def status(self) -> list[NodeStatus]:
+        """What every node says of itself."""
+        return [_status_of(status) for status in self._checked().status()]
+
+    # Lives of nodes. Each takes a name or a Node; an unknown name raises InvalidRequestError.
+
+    def stop(self, node: str | Node) -> None:
+        """Ends a node cleanly: what is in flight is finished, its engines are flushed."""
+        self._checked().stop(_name_of(node))
+
+    def kill(self, node: str | Node) -> None:
+        """Ends a node as a process dies; what its durability promised survives."""
+        self._checked().kill(_name_of(node))
+
+    def restart(self, node: str | Node, *, timeout: float = 5.0) -> None:
+        """Starts a stopped or killed node on what its directory holds.
+
+        Waits, at most `timeout` seconds, until all running nodes see each other; 0: does not wait.
+        """
+        self._checked().restart(_name_of(node))
+        self.wait_connected(timeout)
+
+    def pause(self, node: str | Node) -> None:
+        """The node stands still, and messages for it pile up."""
+        self._checked().pause(_name_of(node))
+
+    def resume(self, node: str | Node, *, timeout: float = 5.0) -> None:
+        """The node goes on; waits as `restart` does."""
+        self._checked().resume(_name_of(node))
+        self.wait_connected(timeout)
+
+    # Links between nodes. Clients always reach every node.
+
+    def partition(self, *groups: Iterable[str | Node]) -> Partition:
+        """Cuts all links between nodes of different groups, both ways, at once.
+
+        Nodes in no group keep all their links. The partition replaces an earlier one while it
+        lasts: until its `with` block ends, or `heal`.
+        """
+        named = [_names_of(group) for group in groups]
+        made = Partition(self, named)
+        with self._links_lock:
+            self._checked().partition(named)
+            self._partitions.append(made)
+        return made
+
+    def cut(self, source: str | Node, target: str | Node) -> None:
+        """What `source` sends to `target` is lost, in silence, until `heal`."""
+        with self._links_lock:
+            self._checked().cut(_name_of(source), _name_of(target))
+            self._cuts.add((_name_of(source), _name_of(target)))
+
+    def delay(self, source: str | Node, target: str | Node, seconds: float) -> None:
+        """What `source` sends to `target` comes `seconds` later, until `heal`."""
+        self._checked().delay(_name_of(source), _name_of(target), float(seconds))
+
+    def heal(self, *, timeout: float = 5.0) -> None:
+        """Mends every cut, delay and partition; waits as `restart` does."""
+        with self._links_lock:
+            self._checked().heal()
+            self._partitions.clear()
+            self._cuts.clear()
+        self.wait_connected(timeout)
+
+    def _end_partition(self, partition: Partition) -> None:
+        with self._links_lock:
+            if partition not in self._partitions:
+                return
+            self._partitions.remove(partition)
+            self._checked().partition(self._partitions[-1].groups if self._partitions else [])
+
+    def wait_connected(self, timeout: float = 5.0) -> None:
+        """Waits until every running node sees alive every other whose messages can reach it.
+
+        Args:
+            timeout: seconds; 0: does not wait at all.
+
+        Raises:
+            TimeoutError: it did not come to that; the message says who does not see whom.
+        """
+        until = time.monotonic() + timeout
+        while timeout > 0:
+            blind = self._unseen()
+            if not blind:
+                return
+            if time.monotonic() >= until:
+                shown = ", ".join(f"{one} does not see {other}" for one, other in blind)
+                raise TimeoutError(f"after {timeout:g} s {shown}")
+            time.sleep(POLL_S)
+
+    def _unseen(self) -> list[tuple[str, str]]:
+        """(a, b) for each running node a that does not see the running node b alive but could."""
+        up = {
+            status["name"]: status["members"]
+            for status in self._checked().status()
+            if status["condition"] == "up"
+        }
+        with self._links_lock:
+            cuts = set(self._cuts)
+            partition = self._partitions[-1] if self._partitions else None
+        return [
+            (one, other)
+            for one, members in up.items()
+            for other in up
+            if one != other
+            and members.get(other) != "alive"
+            and (other, one) not in cuts
+            and not (partition and partition.separates(one, other))
+        ]
+
+    # The end.
+
+    @property
+    def is_closed(self) -> bool:
+        """Nothing can be asked of it any more."""
+        return self._generation != _life.generation() or self._native.is_closed()
+
+    def close(self) -> None:
+        """Final and idempotent; its clients are closed with it. In a forked child: nothing."""
+        if self._generation == _life.generation():
+            self._native.close()
+
+    def __enter__(self) -> Cluster:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        if not hasattr(self, "_nodes") or self.is_closed:
+            return
+        self.close()
+        warnings.warn(f"{self!r} was dropped without close()", ResourceWarning, source=self)
+
+    def __repr__(self) -> str:
+        state = "closed" if self.is_closed else f"{len(self._nodes)} nodes"
+        return f"<Cluster {self._name!r}, {state}>"
+
+    def _repr_html_(self) -> str:
+        if self.is_closed:
+            return f"<p>{html.escape(repr(self))}</p>"
+        rows = "".join(
+            f"<tr><td>{status.name}</td><td>{status.condition}</td>"
+            f"<td>{html.escape(', '.join(e.engine for e in status.engines[:1]))}</td>"
+            f"<td>{html.escape(str(status.directory))}</td></tr>"
+            for status in self.status()
+        )
+        return (
+            f"<table><caption>cluster {html.escape(self._name)}</caption>"
+            f"<tr><th>node</th><th>condition</th><th>engine</th><th>directory</th></tr>{rows}"
+            "</table>"
+        )
+
+    def _checked(self) -> _core.Cluster:
+        """The core, when it may be used."""
+        _life.check_generation(self._generation, "cluster")
+        if self._native.is_closed():
+            raise ClosedError("the cluster is closed: make another one with Cluster.local()")
+        return self._native
+
+    def _check_keyspace(self, keyspace: str) -> None:
+        self._checked().place(keyspace, b"")
+
+
+def _close_old(name: str, data_dir: str) -> None:
+    """Closes the open cluster that one of this name and directory replaces, if there is one."""
+    old = _by_name.get(name)
+    if old is None or old.is_closed or old._data_dir != data_dir:
+        return
+    old.close()
+    warnings.warn(
+        f"the open cluster {name!r} was closed, to make another of that name",
+        ResourceWarning,
+        stacklevel=3,
+    )
+
+
+def _status_of(raw: Mapping[str, Any]) -> NodeStatus:
+    return NodeStatus(
+        name=raw["name"],
+        id=uuid.UUID(raw["id"]),
+        condition=raw["condition"],
+        failure=raw["failure"],
+        shards=raw["shards"],
+        directory=Path(raw["directory"]),
+        members=raw["members"],
+        counters=raw["counters"],
+        engines=tuple(EngineStatus(**engine) for engine in raw["engines"]),
+        may_hold_fallback_rows=raw["may_hold_fallback_rows"],
+    )
+
+
+def _name_of(node: str | Node) -> str:
+    return node.name if isinstance(node, Node) else node
+
+
+def _names_of(group: Iterable[str | Node]) -> list[str]:
+    if isinstance(group, str):
+        raise TypeError(f"a group is a list of nodes: write [{group!r}]")
+    return [_name_of(node) for node in group]
+
+
+def _duration(value: float, what: str) -> str:
+    return f"{round(seconds(value, what) * 1e6)}us"
+
+
+def _retries(retries: int) -> int:
+    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
+        raise InvalidRequestError(f"retries={retries}: a whole number, not below zero")
+    return retries

@@ -1,0 +1,82 @@
+"""From what a user writes to the settings of a cluster."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from . import _core
+from ._parts import EngineSpec
+from .errors import InvalidRequestError
+
+Config = Mapping[str, Any] | Path | str
+
+
+def make_settings(
+    config: Config | None,
+    name: str,
+    engine: str | EngineSpec | None,
+    keyspace: Mapping[str, object],
+    others: Mapping[str, object],
+) -> _core.Settings:
+    """Built-in values < config < environment < arguments. `None` among the arguments says nothing.
+
+    `keyspace` holds settings of the keyspace "default", `others` whole keys.
+    """
+    settings = _core.Settings()
+    settings.add_values({"cluster.name": "default"})
+    if config is not None:
+        _add_config(settings, config)
+    settings.add_environment(dict(os.environ))
+    chosen = dict(others)
+    if name != "default":
+        chosen["cluster.name"] = name
+    chosen.update({f"keyspace.default.{key}": value for key, value in keyspace.items()})
+    if isinstance(engine, EngineSpec):
+        innermost = engine.name.rpartition("(")[2].partition(")")[0]
+        chosen.update({f"engine.{innermost}.{key}": value for key, value in engine.options.items()})
+        engine = engine.name
+    chosen["keyspace.default.engine"] = engine
+    for key, value in chosen.items():
+        if value is not None:
+            settings.set(key, _text_of(value, key))
+    return settings
+
+
+def value_of(settings: _core.Settings, wanted: str) -> str:
+    """What a key is worth; empty when there is no such key."""
+    return next((value for key, value, _, _ in settings.entries() if key == wanted), "")
+
+
+def _add_config(settings: _core.Settings, config: Config) -> None:
+    if isinstance(config, Path):
+        settings.add_toml(config.read_text(encoding="utf-8"), str(config))
+    elif isinstance(config, str):
+        settings.add_toml(config, "config")
+    elif isinstance(config, Mapping):
+        settings.add_values(_flat(config, ""))
+    else:
+        raise TypeError(f"config must be a mapping, a Path or TOML text, not {config!r}")
+
+
+def _flat(table: Mapping[str, Any], prefix: str) -> dict[str, str]:
+    """{"keyspace": {"default": {"n": 3}}} and {"keyspace.default.n": 3} are the same."""
+    flat = {}
+    for key, value in table.items():
+        if not isinstance(key, str):
+            raise TypeError(f"the names of settings are strings, not {key!r}")
+        if isinstance(value, Mapping):
+            flat.update(_flat(value, f"{prefix}{key}."))
+        else:
+            flat[prefix + key] = _text_of(value, prefix + key)
+    return flat
+
+
+def _text_of(value: object, key: str) -> str:
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, (str, int, float, os.PathLike)):
+        return os.fspath(value) if isinstance(value, os.PathLike) else str(value)
+    raise InvalidRequestError(f"{key} = {value!r}: write a string, a number or a truth value")
