@@ -190,9 +190,9 @@ def crash_story(items: Sequence[Item]) -> None:
 
 
 def clock_text(context: rw.Context) -> str:
-    """A vector as `node:counter`, the node by the first digits of its id."""
-    return ", ".join(f"{entry['node'][:8]}:{entry['counter']}"
-                     for entry in context.to_dict()["vector"])
+    """A clock as `node:counter`, the node by the first digits of its id."""
+    events = context.to_dict()["events"]
+    return ", ".join(f"{actor[:8]}:{counter}" for actor, counter in sorted(events.items()))
 
 
 def cart_story() -> None:
@@ -210,7 +210,7 @@ def cart_story() -> None:
             check(both is not None and both.in_conflict, "the cart has two siblings")
             print("  the cart after the cut:")
             for sibling in both.siblings:
-                print(f"    {sibling.value.decode():<14} by {sibling.origin[:8]}  "
+                print(f"    {sibling.value.decode():<14} by {sibling.origin}  "
                       f"clock {clock_text(sibling.context)}")
             goods = sorted({good for sibling in both.siblings
                             for good in sibling.value.split(b", ")})
