@@ -1,7 +1,6 @@
 #include "replication/shard/shard.h"
 
 #include <algorithm>
-#include <deque>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -142,7 +141,6 @@ class Shard::Machine {
   Result<PutIntent> intent_of(PutRequest& request, const Keyspace& keyspace, Moment moment);
   std::vector<PreferenceEntry> replicas_of(const Keyspace& keyspace, ByteView key) const;
   void start_put(Endpoint source, PutRequest request, std::size_t index, Moment moment);
-  bool accepts_forwarded(Endpoint source, Timestamp stamp, const PutRequest& put);
   void forward_put(const Asker& asker, PutRequest request, std::uint32_t member, Moment moment);
   void start_get(Endpoint source, GetRequest request, std::size_t index, Moment moment);
   void refuse(const Asker& asker, const Bytes& key, const Answer& answer);
@@ -188,9 +186,6 @@ class Shard::Machine {
   std::set<std::pair<Instant, OperationId>> deadlines_;
   std::unordered_map<std::uint64_t, Pending> pending_;
   RecentRequests recent_requests_;
-  // Puts that other nodes sent on to this one, by them and their operation; the oldest go first.
-  std::set<std::pair<Endpoint, OperationId>> forwards_seen_;
-  std::deque<std::pair<Endpoint, OperationId>> forwards_in_order_;
   std::vector<Envelope> messages_;
   std::uint64_t next_operation_;
   std::uint64_t next_token_ = 1;
@@ -302,7 +297,15 @@ bool Shard::Machine::is_repeated(Endpoint source, Timestamp stamp, const PutRequ
   if (request.forwarded && stamp != 0) {
     const std::uint64_t sent_us = wall_us_of(stamp);
     const auto timeout_us = static_cast<std::uint64_t>(bounded_timeout(request.timeout) / 1000);
-    if (sent_us < settings_.started_us) return true;
+    if (sent_us < settings_.started_us || stamp <= settings_.clock_floor) {
+      // The run before may have had it. Whatever that one saw lies below the bound this one began at.
+      refuse({source, request.operation, request.request}, request.key,
+             {Outcome::unknown,
+              {Code::in_doubt, "the node that keeps the key has restarted; it may have taken effect"},
+              0,
+              0});
+      return true;
+    }
     if (sent_us + timeout_us + limits::clock_ahead_us_max < moment.wall_us) return true;
   }
   return recent_requests_.is_repeat(source, request.operation);
@@ -556,26 +559,6 @@ void Shard::Machine::repair(const Get& get) {
     send(endpoint_of(each.member),
          ReplicaWrite{0, keyspace.name, get.key, RowKind::data, purpose, record});
   }
-}
-
-// A transport may repeat what a node sends on. The repeat of a put that was answered `failed` must
-// not take effect after all; and what was sent before this start may be one, nobody remembers.
-bool Shard::Machine::accepts_forwarded(Endpoint source, Timestamp stamp, const PutRequest& put) {
-  if (settings_.clock_floor != 0 && stamp <= settings_.clock_floor) {
-    refuse({source, put.operation, put.request}, put.key,
-           {Outcome::unknown,
-            {Code::in_doubt, "the node that keeps the key has restarted: it may have taken effect"},
-            0,
-            0});
-    return false;
-  }
-  if (!forwards_seen_.insert({source, put.operation}).second) return false;
-  forwards_in_order_.emplace_back(source, put.operation);
-  if (forwards_in_order_.size() > limits::request_window_count) {
-    forwards_seen_.erase(forwards_in_order_.front());
-    forwards_in_order_.pop_front();
-  }
-  return true;
 }
 
 void Shard::Machine::handle(Endpoint source, PutRequest request, Moment moment) {
