@@ -48,7 +48,7 @@ constexpr Nanoseconds suspect_after = milliseconds(500);
 
 // Clocks: a stamp this far ahead of the wall clock is refused and counted.
 constexpr std::uint64_t clock_ahead_us_max = 5'000'000;
-// The hybrid clock's upper bound is leased this far ahead and synced.
+// The hybrid clock's upper bound is leased at most this far ahead and synced.
 constexpr std::uint64_t clock_lease_us = 10'000'000;
 
 // Requests.

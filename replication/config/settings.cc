@@ -179,8 +179,9 @@ Status unknown_key(std::string_view key) {
     meant = nearest_name(parts.section, sections);
     meant += meant == "keyspace" || meant == "engine" ? ".<name>." : ".";
     // The rest may be right: then the whole key can be named.
-    const KeyParts guess = take_apart(meant + std::string(parts.rest));
-    meant += find_row(guess.section, parts.rest) != nullptr ? std::string(parts.rest) : "...";
+    const std::string whole = meant + std::string(parts.rest);
+    meant += find_row(take_apart(whole).section, parts.rest) != nullptr ? std::string(parts.rest)
+                                                                        : "...";
   } else {
     meant = std::string(parts.section) + ".";
     if (!parts.part.empty()) meant += std::string(parts.part) + ".";

@@ -298,10 +298,10 @@ bool Shard::Machine::is_repeated(Endpoint source, Timestamp stamp, const PutRequ
     const std::uint64_t sent_us = wall_us_of(stamp);
     const auto timeout_us = static_cast<std::uint64_t>(bounded_timeout(request.timeout) / 1000);
     if (sent_us < settings_.started_us || stamp <= settings_.clock_floor) {
-      // The run before may have had it. Whatever that one saw lies below the bound this one began at.
+      // The run before may have had it: what that one saw lies below the bound this one began at.
       refuse({source, request.operation, request.request}, request.key,
              {Outcome::unknown,
-              {Code::in_doubt, "the node that keeps the key has restarted; it may have taken effect"},
+              {Code::in_doubt, "the node that keeps the key restarted; it may have taken effect"},
               0,
               0});
       return true;

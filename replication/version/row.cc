@@ -6,6 +6,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
+#include "engine/base/seeded_bug.h"
 #include "replication/version/merge.h"
 #include "replication/version/storage_key.h"
 
@@ -123,7 +124,8 @@ std::optional<ByteView> canonical_of(ByteView row) {
 }
 
 void merge_into_row(Row& row, const Record& peer) {
-  if (row.mark && peer.vector.highest_of(*row.mark) > row.record.vector.counter_of(*row.mark))
+  if (row.mark && peer.vector.highest_of(*row.mark) > row.record.vector.counter_of(*row.mark) &&
+      !seeded_bug(SeededBug::mark_kept_from_peer))
     row.mark.reset();
   row.record = row.record.empty() ? peer : merge_records(row.record, peer);
 }
