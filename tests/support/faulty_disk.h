@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -64,18 +65,19 @@ class FaultyDisk final : public Disk {
   }
 
  private:
+  // One thread may append while another syncs: what both count is atomic.
   struct State {
     std::shared_ptr<Disk> inner;
-    std::uint64_t calls = 0;
+    std::atomic<std::uint64_t> calls = 0;
     std::uint64_t fails_at = 0;
-    std::uint64_t syncs = 0;
+    std::atomic<std::uint64_t> syncs = 0;
     Half half = Half::nothing_done;
     Code code = Code::io_error;
-    bool fired = false;
+    std::atomic<bool> fired = false;
 
     bool fails() {
       const bool now = ++calls == fails_at;
-      fired = fired || now;
+      if (now) fired = true;
       return now;
     }
     Status failure() const { return {code, "injected disk failure"}; }
@@ -106,7 +108,7 @@ class FaultyDisk final : public Disk {
    private:
     std::unique_ptr<AppendFile> inner_;
     std::shared_ptr<State> state_;
-    bool poisoned_ = false;
+    std::atomic<bool> poisoned_ = false;
   };
 
   template <typename Call>
