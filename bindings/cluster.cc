@@ -67,7 +67,7 @@ py::dict to_python(const NodeStatus& status) {
   result["id"] = to_string(status.id);
   result["condition"] = condition_name(status.condition);
   result["failure"] = status.failure;
-  result["endpoint"] = status.endpoint;
+  result["address"] = status.address;
   result["shards"] = status.shards;
   result["directory"] = status.directory;
   result["members"] = members;

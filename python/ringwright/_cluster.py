@@ -165,7 +165,7 @@ class Node:
         self._cluster = weakref.ref(cluster)
         self.name: str = status["name"]
         self.id = uuid.UUID(status["id"])
-        self.address = f"loopback:{status['endpoint']}"
+        self.address: str = status["address"]
 
     @property
     def is_up(self) -> bool:

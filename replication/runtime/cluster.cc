@@ -9,13 +9,14 @@
 #include "engine/base/nearest.h"
 #include "engine/base/random.h"
 #include "engine/registry.h"
+#include "replication/runtime/cluster_map.h"
 #include "replication/runtime/data_directory.h"
 #include "replication/runtime/faulty_transport.h"
-#include "replication/runtime/loopback.h"
 #include "replication/runtime/node_runner.h"
 #include "replication/runtime/parts.h"
 #include "replication/runtime/process_generation.h"
 #include "replication/runtime/temporary_directory.h"
+#include "replication/transport/transport_factory.h"
 
 namespace ringwright {
 
@@ -42,7 +43,7 @@ class Cluster::Body {
 
   const Settings& settings() const { return settings_; }
   const std::string& directory() const { return directory_; }
-  const std::shared_ptr<const Ring>& ring() const { return ring_; }
+  const std::shared_ptr<const Ring>& ring() const { return map_->ring; }
   const std::vector<std::shared_ptr<const Keyspace>>& keyspaces() const { return keyspaces_; }
   std::vector<std::string> names() const;
 
@@ -50,15 +51,15 @@ class Cluster::Body {
   struct Slot {
     std::string name;
     NodeId id;
-    Endpoint endpoint = 0;
+    std::unique_ptr<NodePort> port;
     std::unique_ptr<NodeRunner> runner;  // null while it does not run
     NodeCondition condition = NodeCondition::stopped;
     std::string failure;
   };
 
   Result<std::unique_ptr<NodeRunner>> open_runner(const Slot& slot, bool is_known);
-  std::vector<std::unique_ptr<Transport>> open_transports(Endpoint endpoint);
-  Status make_ring();
+  Result<NodePort::Opened> open_port(std::size_t member);
+  Status make_map();
   Status start(std::size_t member);
   Result<std::size_t> find(std::string_view node) const;
   NodeStatus status_of(Slot& slot);
@@ -67,13 +68,13 @@ class Cluster::Body {
   const Settings settings_;
   const std::uint64_t process_ = process_generation();
   std::shared_ptr<Clock> clock_ = make_system_clock();
-  std::shared_ptr<LoopbackNetwork> network_ = LoopbackNetwork::make();
   std::shared_ptr<LinkTable> links_ = std::make_shared<LinkTable>();
   // These are complete before the first caller sees the cluster, and then stay as they are.
   std::unique_ptr<TemporaryDirectory> temporary_;
   std::string directory_;
   std::vector<std::shared_ptr<const Keyspace>> keyspaces_;
-  std::shared_ptr<const Ring> ring_;
+  std::unique_ptr<TransportFactory> network_;
+  std::shared_ptr<const ClusterMap> map_;
   std::vector<Endpoint> endpoints_;  // by member index
 
   std::mutex mutex_;  // guards what follows
@@ -85,9 +86,9 @@ class Cluster::Body {
 Status Cluster::Body::open() {
   Registry& parts = registry_with_parts();
   RW_TRY(settings_.check(parts));
-  if (settings_.text("transport.kind") != "loopback")
-    return {Code::invalid, "transport.kind = '" + settings_.text("transport.kind") +
-                               "': a cluster in one process has only 'loopback'"};
+  auto network = parts.create_unique<TransportFactory>(settings_.text("transport.kind"));
+  if (!network) return network.error();
+  network_ = std::move(*network);
   auto keyspaces = settings_.keyspaces(parts);
   if (!keyspaces) return keyspaces.error();
   keyspaces_ = std::move(*keyspaces);
@@ -107,16 +108,18 @@ Status Cluster::Body::open() {
     slot.runner = std::move(*runner);
     slots_.push_back(std::move(slot));
   }
-  RW_TRY(make_ring());
+  RW_TRY(make_map());
   // All are there before the first sends a ping, so none begins as a suspect.
-  std::vector<std::vector<std::unique_ptr<Transport>>> transports;
-  for (Slot& slot : slots_) {
-    slot.endpoint = network_->reserve();
-    endpoints_.push_back(slot.endpoint);
-    transports.push_back(open_transports(slot.endpoint));
+  std::vector<NodePort::Opened> opened;
+  for (std::size_t i = 0; i < slots_.size(); ++i) {
+    auto port = open_port(i);
+    if (!port) return port.error();
+    endpoints_ = port->endpoints;
+    opened.push_back(std::move(*port));
   }
   for (std::size_t i = 0; i < slots_.size(); ++i) {
-    NodePlace place{ring_, static_cast<std::uint32_t>(i), endpoints_, std::move(transports[i])};
+    NodePlace place{ring(), static_cast<std::uint32_t>(i), endpoints_,
+                    std::move(opened[i].transports)};
     RW_TRY(slots_[i].runner->start(std::move(place)));
     slots_[i].condition = NodeCondition::up;
   }
@@ -143,34 +146,47 @@ Result<std::unique_ptr<NodeRunner>> Cluster::Body::open_runner(const Slot& slot,
                           clock_);
 }
 
-std::vector<std::unique_ptr<Transport>> Cluster::Body::open_transports(Endpoint endpoint) {
-  auto transports =
-      network_->open(endpoint, static_cast<std::uint32_t>(settings_.number("node.shards")));
-  for (auto& transport : transports)
+Result<NodePort::Opened> Cluster::Body::open_port(std::size_t member) {
+  NodePort::Options options;
+  options.map = map_;
+  options.member = static_cast<std::uint32_t>(member);
+  options.shards = static_cast<std::uint32_t>(settings_.number("node.shards"));
+  options.clock = clock_;
+  auto opened = slots_[member].port->open(options);
+  if (!opened) return opened.error();
+  for (auto& transport : opened->transports)
     transport = std::make_unique<FaultyTransport>(std::move(transport), links_, clock_);
-  return transports;
+  return opened;
 }
 
-Status Cluster::Body::make_ring() {
+Status Cluster::Body::make_map() {
   std::vector<Member> members;
-  for (const Slot& slot : slots_)
+  std::vector<MemberAddress> addresses;
+  for (Slot& slot : slots_) {
     members.push_back(
         {slot.id, slot.name, settings_.text("node.rack"), settings_.text("node.data_centre"), 1});
+    auto port = network_->bind({});
+    if (!port) return port.error();
+    slot.port = std::move(*port);
+    addresses.push_back(slot.port->address());
+  }
   auto ring = Ring::make(1, std::move(members),
                          static_cast<std::uint32_t>(settings_.number("cluster.partitions")));
   if (!ring) return ring.error();
-  ring_ = std::make_shared<const Ring>(std::move(*ring));
+  map_ = make_cluster_map(settings_.text("cluster.name"),
+                          std::make_shared<const Ring>(std::move(*ring)), std::move(addresses),
+                          keyspaces_);
   return ok_status();
 }
 
 std::vector<std::string> Cluster::Body::names() const {
   std::vector<std::string> names;
-  for (const Member& member : ring_->members()) names.push_back(member.name);
+  for (const Member& member : ring()->members()) names.push_back(member.name);
   return names;
 }
 
 Result<std::size_t> Cluster::Body::find(std::string_view node) const {
-  if (const auto index = ring_->index_of_name(node)) return std::size_t{*index};
+  if (const auto index = ring()->index_of_name(node)) return std::size_t{*index};
   return Status{Code::invalid, "there is no node '" + std::string(node) + "'; did you mean '" +
                                    nearest_name(node, names()) + "'?"};
 }
@@ -189,12 +205,16 @@ Result<std::shared_ptr<Client>> Cluster::Body::client(ClientOptions options) {
                                      nearest_name(options.keyspace, known) + "'?"};
   const std::lock_guard lock(mutex_);
   if (closed_) return closed();
+  TransportFactory::ClientOptions wanted;
+  wanted.map = map_;
+  wanted.clock = clock_;
+  auto port = network_->open_client(wanted);
+  if (!port) return port.error();
   SystemRandom random;
-  LoopbackNetwork::ClientEnd end = network_->open_client();
-  parts.endpoint = end.endpoint;
-  parts.transport = std::move(end.transport);
-  parts.ring = ring_;
-  parts.endpoints = endpoints_;
+  parts.endpoint = port->endpoint;
+  parts.transport = std::move(port->transport);
+  parts.ring = ring();
+  parts.endpoints = std::move(port->endpoints);
   parts.clock = clock_;
   parts.id_high = random.next();
   parts.id_low = random.next();
@@ -226,8 +246,10 @@ Status Cluster::Body::start(std::size_t member) {
   Slot& slot = slots_[member];
   auto runner = open_runner(slot, true);
   if (!runner) return runner.error();
-  NodePlace place{ring_, static_cast<std::uint32_t>(member), endpoints_,
-                  open_transports(slot.endpoint)};
+  auto opened = open_port(member);
+  if (!opened) return opened.error();
+  NodePlace place{ring(), static_cast<std::uint32_t>(member), endpoints_,
+                  std::move(opened->transports)};
   RW_TRY((*runner)->start(std::move(place)));
   slot.runner = std::move(*runner);
   slot.condition = NodeCondition::up;
@@ -306,7 +328,7 @@ NodeStatus Cluster::Body::status_of(Slot& slot) {
   }
   status.name = slot.name;
   status.id = slot.id;
-  status.endpoint = slot.endpoint;
+  status.address = slot.port->address().client;
   status.directory = directory_ + "/" + slot.name;
   return status;
 }
@@ -332,14 +354,17 @@ Result<std::vector<Placement>> Cluster::Body::preference_list(std::string_view k
   if (at == keyspaces_.end())
     return Status{Code::invalid, "there is no keyspace '" + std::string(keyspace) + "'"};
   std::vector<bool> up;
-  for (const Endpoint endpoint : endpoints_) up.push_back(network_->is_up(endpoint));
+  {
+    const std::lock_guard lock(mutex_);
+    for (const Slot& slot : slots_) up.push_back(slot.runner != nullptr);
+  }
   std::vector<Placement> placed;
-  for (const auto& entry : ringwright::preference_list(*ring_, token_of(key), (*at)->n, up)) {
+  for (const auto& entry : ringwright::preference_list(*ring(), token_of(key), (*at)->n, up)) {
     Placement placement;
-    placement.node = ring_->members()[entry.member].name;
+    placement.node = ring()->members()[entry.member].name;
     placement.role = entry.role;
     if (entry.role == Role::fallback)
-      placement.stands_in_for = ring_->members()[entry.stands_in_for].name;
+      placement.stands_in_for = ring()->members()[entry.stands_in_for].name;
     placement.up = up[entry.member];
     placed.push_back(std::move(placement));
   }

@@ -58,6 +58,9 @@ class FaultyTransport final : public Transport {
   void send(std::vector<Envelope> envelopes) override;
   void wake() override { inner_->wake(); }
   void close() override;
+  std::vector<std::pair<std::string, std::uint64_t>> counters() const override {
+    return inner_->counters();
+  }
 
  private:
   void release_due();

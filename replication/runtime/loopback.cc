@@ -1,6 +1,7 @@
 #include "replication/runtime/loopback.h"
 
 #include <algorithm>
+#include <charconv>
 #include <chrono>
 #include <condition_variable>
 #include <utility>
@@ -247,11 +248,11 @@ std::vector<std::unique_ptr<Transport>> LoopbackNetwork::open(Endpoint endpoint,
   RW_CHECK(endpoint > 0 && endpoint < table_->size() && (*table_)[endpoint].mailboxes.empty());
   for (Endpoint other = 0; other < table_->size(); ++other) {
     const Slot& slot = (*table_)[other];
-    if (other == endpoint || !slot.reserved || !slot.mailboxes.empty()) continue;
+    if (other == endpoint || !slot.was_up || !slot.mailboxes.empty()) continue;
     for (const auto& mailbox : mailboxes) mailbox->put_unreachable(other);
   }
   auto table = std::make_shared<Table>(*table_);
-  (*table)[endpoint] = {std::move(mailboxes), true};
+  (*table)[endpoint] = {std::move(mailboxes), true, true};
   replace_table(std::move(table));
   return transports;
 }
@@ -271,12 +272,86 @@ void LoopbackNetwork::take_down(Endpoint endpoint, const Mailbox* mailbox, bool 
     if (!is_present) return;
     auto table = std::make_shared<Table>(*table_);
     for (const auto& closing : (*table)[endpoint].mailboxes) closing->close();
-    (*table)[endpoint] = {{}, !for_good};
+    (*table)[endpoint] = {{}, !for_good, !for_good};
     replace_table(table);
     left = std::move(table);
   }
   for (const Slot& slot : *left)
     for (const auto& other : slot.mailboxes) other->put_unreachable(endpoint);
+}
+
+namespace {
+
+constexpr std::string_view address_prefix = "loopback:";
+
+std::string address_of(Endpoint endpoint) {
+  return std::string(address_prefix) + std::to_string(endpoint);
+}
+
+Result<Endpoint> endpoint_at(std::string_view address) {
+  Endpoint endpoint = 0;
+  if (address.starts_with(address_prefix)) {
+    const std::string_view digits = address.substr(address_prefix.size());
+    std::from_chars(digits.data(), digits.data() + digits.size(), endpoint);
+  }
+  if (endpoint != 0) return endpoint;
+  return Status{Code::invalid,
+                "'" + std::string(address) + "' is no address of the loopback transport"};
+}
+
+Result<std::vector<Endpoint>> endpoints_of(const ClusterMap& map) {
+  std::vector<Endpoint> endpoints;
+  for (const MemberAddress& address : map.addresses) {
+    const auto endpoint = endpoint_at(address.peer);
+    if (!endpoint) return endpoint.error();
+    endpoints.push_back(*endpoint);
+  }
+  return endpoints;
+}
+
+class LoopbackPort final : public NodePort {
+ public:
+  explicit LoopbackPort(std::shared_ptr<LoopbackNetwork> network)
+      : network_(std::move(network)), endpoint_(network_->reserve()) {}
+
+  MemberAddress address() const override { return {address_of(endpoint_), address_of(endpoint_)}; }
+
+  Result<Opened> open(const Options& options) override {
+    auto endpoints = endpoints_of(*options.map);
+    if (!endpoints) return endpoints.error();
+    return Opened{std::move(*endpoints), network_->open(endpoint_, options.shards)};
+  }
+
+ private:
+  const std::shared_ptr<LoopbackNetwork> network_;
+  const Endpoint endpoint_;
+};
+
+class LoopbackFactory final : public TransportFactory {
+ public:
+  Result<std::unique_ptr<NodePort>> bind(const MemberAddress&) override {
+    return std::unique_ptr<NodePort>(std::make_unique<LoopbackPort>(network_));
+  }
+
+  Result<ClientPort> open_client(const ClientOptions& options) override {
+    if (!options.map)
+      return Status{Code::invalid,
+                    "the loopback transport reaches nodes of this process only: ask "
+                    "their cluster for a client"};
+    auto endpoints = endpoints_of(*options.map);
+    if (!endpoints) return endpoints.error();
+    LoopbackNetwork::ClientEnd end = network_->open_client();
+    return ClientPort{end.endpoint, std::move(end.transport), options.map, std::move(*endpoints)};
+  }
+
+ private:
+  const std::shared_ptr<LoopbackNetwork> network_ = LoopbackNetwork::make();
+};
+
+}  // namespace
+
+std::unique_ptr<TransportFactory> make_loopback_factory() {
+  return std::make_unique<LoopbackFactory>();
 }
 
 }  // namespace ringwright

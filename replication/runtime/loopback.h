@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "engine/base/status.h"
-#include "replication/transport/transport.h"
+#include "replication/transport/transport_factory.h"
 
 namespace ringwright {
 
@@ -19,7 +19,7 @@ namespace ringwright {
 //
 // Connections are implied: when an endpoint goes down, every open mailbox is told that it is
 // unreachable; a sender is told so again for what it sends there afterwards; and a mailbox that
-// opens learns of all endpoints that are down.
+// opens learns of all endpoints that went down.
 //
 // Threads: everything may be called from any thread; a transport made here as `Transport` says.
 // Lifetime: transports keep the network alive.
@@ -49,6 +49,7 @@ class LoopbackNetwork : public std::enable_shared_from_this<LoopbackNetwork> {
   struct Slot {
     Mailboxes mailboxes;
     bool reserved = false;
+    bool was_up = false;
   };
   using Table = std::vector<Slot>;
 
@@ -63,5 +64,9 @@ class LoopbackNetwork : public std::enable_shared_from_this<LoopbackNetwork> {
   std::shared_ptr<const Table> table_ = std::make_shared<Table>();
   std::atomic<std::uint64_t> version_{1};  // of table_, raised after each change
 };
+
+// A network of its own for each factory: what one makes cannot reach what another one made. An
+// address is "loopback:<endpoint>", and there is nothing to choose in it.
+std::unique_ptr<TransportFactory> make_loopback_factory();
 
 }  // namespace ringwright

@@ -148,7 +148,6 @@ Status NodeRunner::start(NodePlace place) {
   auto node = make_node(place, *stored_bound, state);
   if (!node) return node.error();
   ring_ = place.ring;
-  endpoint_ = place.endpoints.at(place.member);
   executor_ =
       std::make_unique<ThreadPoolExecutor>(settings_.name + "/io", settings_.executor_threads);
   for (std::uint32_t shard = 0; shard < settings_.shards; ++shard) {
@@ -212,7 +211,6 @@ NodeStatus NodeRunner::status() {
   status.name = settings_.name;
   status.id = directory_.node();
   status.condition = condition_;
-  status.endpoint = endpoint_;
   status.shards = settings_.shards;
   status.directory = directory_.path();
   for (const auto& loop : loops_) {

@@ -87,7 +87,6 @@ class NodeRunner {
   std::vector<std::unique_ptr<ShardLoop>> loops_;
   NodeCondition condition_ = NodeCondition::stopped;
   std::shared_ptr<const Ring> ring_;
-  Endpoint endpoint_ = 0;
 };
 
 }  // namespace ringwright

@@ -27,7 +27,7 @@ struct NodeStatus {
   NodeId id;
   NodeCondition condition = NodeCondition::stopped;
   std::string failure;  // why it is `failed`
-  std::uint32_t endpoint = 0;
+  std::string address;  // where clients find it
   std::uint32_t shards = 0;
   std::string directory;
   std::map<std::string, MemberState> members;                  // as this node sees them

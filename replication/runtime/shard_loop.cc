@@ -113,6 +113,7 @@ void ShardLoop::answer_snapshot() {
       desk_.inline_count() + node_desk_.inline_count();
   taken.counters["ringwright_engine_calls_executor_total"] +=
       desk_.handed_away_count() + node_desk_.handed_away_count();
+  for (const auto& [name, count] : transport_->counters()) taken.counters[name] += count;
   const std::lock_guard lock(control_mutex_);
   snapshot_ = std::move(taken);
   ++snapshot_number_;

@@ -1,7 +1,9 @@
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <string_view>
+#include <string>
+#include <utility>
 #include <vector>
 
 #include "engine/base/time.h"
@@ -13,7 +15,6 @@ namespace ringwright {
 // but `wake`. A transport may lose, repeat, reorder and delay; it never alters.
 class Transport {
  public:
-  static constexpr std::string_view kind = "transport";
   virtual ~Transport() = default;
 
   struct Sink {
@@ -30,6 +31,8 @@ class Transport {
   // From any thread: makes the present or next `poll` return.
   virtual void wake() = 0;
   virtual void close() = 0;
+  // What it counted until now, in the names that users see (`ringwright_..._total`).
+  virtual std::vector<std::pair<std::string, std::uint64_t>> counters() const { return {}; }
 };
 
 }  // namespace ringwright
