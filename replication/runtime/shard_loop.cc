@@ -193,6 +193,7 @@ void ShardLoop::note_heard(Endpoint endpoint) {
 }
 
 void ShardLoop::note_unreachable(Endpoint endpoint) {
+  shard_.unreachable(endpoint, moment());
   if (node_)
     node_->unreachable(endpoint, moment());
   else
@@ -208,7 +209,8 @@ void ShardLoop::take_inputs() {
     has_inputs_ = false;
   }
   if (inputs.state) set_state(std::move(inputs.state));
-  for (const Endpoint endpoint : inputs.unreachable) note_unreachable(endpoint);
+  // Of the node's alone: each shard hears itself of its own connections.
+  for (const Endpoint endpoint : inputs.unreachable) node_->unreachable(endpoint, moment());
   for (auto& returned : inputs.returned) desk_.take_back(std::move(returned), done_);
   for (auto& returned : inputs.node_returned) node_desk_.take_back(std::move(returned), node_done_);
 }
