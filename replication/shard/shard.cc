@@ -8,16 +8,19 @@
 #include "engine/base/seeded_bug.h"
 #include "replication/coordinator/get_operation.h"
 #include "replication/coordinator/put_operation.h"
+#include "replication/shard/deadlines.h"
 #include "replication/shard/handoff.h"
 #include "replication/shard/recent_requests.h"
 #include "replication/shard/replica_store.h"
+#include "replication/shard/slot_table.h"
 #include "replication/transport/assembler.h"
 #include "replication/version/merge.h"
 
 namespace ringwright {
 namespace {
 
-constexpr OperationId operation_number_mask = (OperationId{1} << operation_shard_shift) - 1;
+static_assert(SlotTable<int>::id_bits == operation_shard_shift);
+constexpr OperationId number_mask = (OperationId{1} << operation_shard_shift) - 1;
 
 // Which fallback rows are this shard's: its share of the tokens.
 KeyRange fallback_range(std::uint32_t shard, std::uint32_t shards) {
@@ -144,7 +147,7 @@ class Shard::Machine {
   void forward_put(const Asker& asker, PutRequest request, std::uint32_t member, Moment moment);
   void start_get(Endpoint source, GetRequest request, std::size_t index, Moment moment);
   void refuse(const Asker& asker, const Bytes& key, const Answer& answer);
-  OperationId add_operation(Operation operation);
+  OperationId add_operation(Operation&& operation);
   void end_operation(OperationId id);
   Operation* find(OperationId id);
   void advance_put(OperationId id);
@@ -156,7 +159,7 @@ class Shard::Machine {
 
   // The store's events.
   void drain(Moment moment);
-  void handle_event(ReplicaStore::Event event, Moment moment);
+  void handle_event(ReplicaStore::Event& event, Moment moment);
   void put_event(const Pending& pending, ReplicaStore::Event& event);
   void send_record(Put& put, OperationId id, const Bytes& record);
 
@@ -168,7 +171,7 @@ class Shard::Machine {
                          const Status& status, Moment moment);
 
   void tell_clock();
-  std::uint64_t add_pending(Pending pending);
+  std::uint64_t add_pending(Pending&& pending);
   Endpoint endpoint_of(std::uint32_t member) const;
   std::optional<std::uint32_t> member_at(Endpoint endpoint) const;
   std::string member_name(std::uint32_t member) const;
@@ -182,13 +185,11 @@ class Shard::Machine {
   Timestamp told_clock_;  // the node knows that the clock got this far
   Assembler assembler_;
   std::vector<std::unique_ptr<Copies>> copies_;
-  std::unordered_map<OperationId, Operation> operations_;
-  std::set<std::pair<Instant, OperationId>> deadlines_;
-  std::unordered_map<std::uint64_t, Pending> pending_;
+  SlotTable<Operation> operations_;  // by the operation's number within the shard
+  Deadlines deadlines_;
+  SlotTable<Pending> pending_;
   RecentRequests recent_requests_;
   std::vector<Envelope> messages_;
-  std::uint64_t next_operation_;
-  std::uint64_t next_token_ = 1;
   std::uint64_t next_transfer_ = 1;
   Ticket next_ticket_ = 1;
 };
@@ -200,8 +201,8 @@ Shard::Machine::Machine(ShardSettings settings, std::shared_ptr<const NodeState>
       issuer_(settings_.node, settings_.start),
       clock_(settings_.clock_floor),
       told_clock_(settings_.clock_floor),
-      // Not from 1: a reply to the run before must not look like one to this.
-      next_operation_(settings_.start & operation_number_mask) {
+      // Not from 0: a reply to the run before must not look like one to this.
+      operations_(settings_.start) {
   for (std::size_t i = 0; i < settings_.keyspaces.size(); ++i) {
     copies_.push_back(std::make_unique<Copies>(
         Copies{settings_.keyspaces[i],
@@ -238,7 +239,7 @@ ShardOutput Shard::Machine::take_output() {
 
 Instant Shard::Machine::next_deadline() const {
   Instant next = assembler_.next_deadline();
-  if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first);
+  next = std::min(next, deadlines_.nearest());
   for (const auto& copies : copies_)
     if (copies->store.may_hold_fallback_rows())
       next = std::min(next, copies->handoff.next_deadline());
@@ -265,9 +266,8 @@ std::string Shard::Machine::member_name(std::uint32_t member) const {
   return state_->view->ring->members().at(member).name;
 }
 
-std::uint64_t Shard::Machine::add_pending(Pending pending) {
-  pending_.emplace(next_token_, pending);
-  return next_token_++;
+std::uint64_t Shard::Machine::add_pending(Pending&& pending) {
+  return pending_.add(std::move(pending));
 }
 
 // --- messages ---
@@ -402,8 +402,8 @@ void Shard::Machine::member_answered(OperationId id, std::uint32_t member, const
 void Shard::Machine::unreachable(Endpoint endpoint, Moment moment) {
   const auto member = member_at(endpoint);
   if (!member || *member == settings_.member) return;
-  std::vector<OperationId> ids;  // in deadline order, so that a run can be repeated
-  for (const auto& [deadline, id] : deadlines_) ids.push_back(id);
+  // In deadline order, so that a run can be repeated.
+  const auto ids = deadlines_.in_order([this](OperationId id) { return find(id) != nullptr; });
   const Status lost{Code::unavailable, member_name(*member) + ": the connection was lost"};
   for (const OperationId id : ids) {
     Operation* operation = find(id);
@@ -447,23 +447,23 @@ std::vector<PreferenceEntry> Shard::Machine::replicas_of(const Keyspace& keyspac
 }
 
 Shard::Machine::Operation* Shard::Machine::find(OperationId id) {
-  const auto at = operations_.find(id);
-  return at == operations_.end() ? nullptr : &at->second;
+  return id >> operation_shard_shift == settings_.shard ? operations_.find(id & number_mask)
+                                                        : nullptr;
 }
 
-OperationId Shard::Machine::add_operation(Operation operation) {
+OperationId Shard::Machine::add_operation(Operation&& operation) {
+  const Instant deadline = operation.deadline;
   const OperationId id = OperationId{settings_.shard} << operation_shard_shift |
-                         (next_operation_++ & operation_number_mask);
-  deadlines_.emplace(operation.deadline, id);
-  operations_.emplace(id, std::move(operation));
+                         operations_.add(std::move(operation));
+  deadlines_.add(deadline, id);
   return id;
 }
 
 void Shard::Machine::end_operation(OperationId id) {
-  const auto at = operations_.find(id);
-  if (at == operations_.end()) return;
-  deadlines_.erase({at->second.deadline, id});
-  operations_.erase(at);
+  if (find(id) == nullptr) return;
+  operations_.erase(id & number_mask);
+  deadlines_.note_ended(operations_.size(),
+                        [this](OperationId each) { return find(each) != nullptr; });
 }
 
 void Shard::Machine::refuse(const Asker& asker, const Bytes& key, const Answer& answer) {
@@ -688,8 +688,7 @@ void Shard::Machine::expire(OperationId id, Moment moment) {
 }
 
 void Shard::Machine::tick(Moment moment) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= moment.now)
-    expire(deadlines_.begin()->second, moment);
+  while (deadlines_.nearest() <= moment.now) expire(deadlines_.nearest_id(), moment);
   assembler_.tick(moment.now);
   drain(moment);
 }
@@ -710,18 +709,18 @@ void Shard::Machine::drain(Moment moment) {
     advance_handoff(i, moment);
     for (auto events = copies_[i]->store.take_events(); !events.empty();
          events = copies_[i]->store.take_events()) {
-      for (auto& event : events) handle_event(std::move(event), moment);
+      for (auto& event : events) handle_event(event, moment);
       advance_handoff(i, moment);
     }
   }
 }
 
-void Shard::Machine::handle_event(ReplicaStore::Event event, Moment moment) {
+void Shard::Machine::handle_event(ReplicaStore::Event& event, Moment moment) {
   using Kind = ReplicaStore::Event::Kind;
-  const auto at = pending_.find(event.token);
-  if (at == pending_.end()) return;
-  const Pending pending = at->second;
-  if (event.kind != Kind::put_applied) pending_.erase(at);
+  const Pending* const found = pending_.find(event.token);
+  if (found == nullptr) return;
+  const Pending pending = *found;
+  if (event.kind != Kind::put_applied) pending_.erase(event.token);
   Copies& copies = *copies_[pending.keyspace];
   const Bytes& why = event.status.message();
   switch (pending.kind) {
