@@ -453,8 +453,8 @@ Shard::Machine::Operation* Shard::Machine::find(OperationId id) {
 
 OperationId Shard::Machine::add_operation(Operation&& operation) {
   const Instant deadline = operation.deadline;
-  const OperationId id = OperationId{settings_.shard} << operation_shard_shift |
-                         operations_.add(std::move(operation));
+  const OperationId id =
+      OperationId{settings_.shard} << operation_shard_shift | operations_.add(std::move(operation));
   deadlines_.add(deadline, id);
   return id;
 }
