@@ -60,8 +60,8 @@ class Shard::Machine {
  public:
   Machine(ShardSettings settings, std::shared_ptr<const NodeState> state);
 
-  void receive(Envelope envelope, Moment moment);
-  void complete(EngineCompletion completion, Moment moment);
+  void receive(Envelope&& envelope, Moment moment);
+  void complete(EngineCompletion&& completion, Moment moment);
   void tick(Moment moment);
   void unreachable(Endpoint endpoint, Moment moment);
   void update(std::shared_ptr<const NodeState> state);
@@ -124,28 +124,28 @@ class Shard::Machine {
   };
 
   // Messages.
-  void handle(Endpoint source, GetRequest request, Moment moment);
-  void handle(Endpoint source, PutRequest request, Moment moment);
-  void handle(Endpoint source, ClientReply reply, Moment moment);
-  void handle(Endpoint source, ReplicaRead request, Moment moment);
-  void handle(Endpoint source, ReplicaReadReply reply, Moment moment);
-  void handle(Endpoint source, ReplicaWrite request, Moment moment);
-  void handle(Endpoint source, ReplicaWriteReply reply, Moment moment);
-  void handle(Endpoint source, Fragment piece, Moment moment);
-  void handle(Endpoint, Ping, Moment) {}
-  void handle(Endpoint, Pong, Moment) {}
-  void dispatch(Endpoint source, Timestamp stamp, Message message, Moment moment);
+  void handle(Endpoint source, GetRequest&& request, Moment moment);
+  void handle(Endpoint source, PutRequest&& request, Moment moment);
+  void handle(Endpoint source, ClientReply&& reply, Moment moment);
+  void handle(Endpoint source, ReplicaRead&& request, Moment moment);
+  void handle(Endpoint source, ReplicaReadReply&& reply, Moment moment);
+  void handle(Endpoint source, ReplicaWrite&& request, Moment moment);
+  void handle(Endpoint source, ReplicaWriteReply&& reply, Moment moment);
+  void handle(Endpoint source, Fragment&& piece, Moment moment);
+  void handle(Endpoint, Ping&&, Moment) {}
+  void handle(Endpoint, Pong&&, Moment) {}
+  void dispatch(Endpoint source, Timestamp stamp, Message&& message, Moment moment);
   bool is_repeated(Endpoint source, Timestamp stamp, const PutRequest& request, Moment moment);
-  void send(Endpoint target, Message message);
+  void send(Endpoint target, Message&& message);
 
   // Client operations.
   std::optional<std::size_t> keyspace_index(ByteView name) const;
   Status check_request(const Bytes& keyspace, const Bytes& key) const;
   Result<PutIntent> intent_of(PutRequest& request, const Keyspace& keyspace, Moment moment);
   std::vector<PreferenceEntry> replicas_of(const Keyspace& keyspace, ByteView key) const;
-  void start_put(Endpoint source, PutRequest request, std::size_t index, Moment moment);
-  void forward_put(const Asker& asker, PutRequest request, std::uint32_t member, Moment moment);
-  void start_get(Endpoint source, GetRequest request, std::size_t index, Moment moment);
+  void start_put(Endpoint source, PutRequest&& request, std::size_t index, Moment moment);
+  void forward_put(const Asker& asker, PutRequest&& request, std::uint32_t member, Moment moment);
+  void start_get(Endpoint source, GetRequest&& request, std::size_t index, Moment moment);
   void refuse(const Asker& asker, const Bytes& key, const Answer& answer);
   OperationId add_operation(Operation&& operation);
   void end_operation(OperationId id);
@@ -233,6 +233,7 @@ ShardOutput Shard::Machine::take_output() {
   tell_clock();
   ShardOutput output;
   output.messages = std::exchange(messages_, {});
+  messages_.reserve(output.messages.size());  // about as many again
   for (const auto& copies : copies_) copies->store.take_work(next_ticket_, output.work);
   return output;
 }
@@ -272,7 +273,7 @@ std::uint64_t Shard::Machine::add_pending(Pending&& pending) {
 
 // --- messages ---
 
-void Shard::Machine::receive(Envelope envelope, Moment moment) {
+void Shard::Machine::receive(Envelope&& envelope, Moment moment) {
   if (envelope.stamp != 0 && !clock_.observe(envelope.stamp, moment.wall_us).is_ok()) {
     counters_.add("ringwright_clock_ahead_refused_total");
     return;
@@ -281,7 +282,7 @@ void Shard::Machine::receive(Envelope envelope, Moment moment) {
   drain(moment);
 }
 
-void Shard::Machine::dispatch(Endpoint source, Timestamp stamp, Message message, Moment moment) {
+void Shard::Machine::dispatch(Endpoint source, Timestamp stamp, Message&& message, Moment moment) {
   const auto* put = std::get_if<PutRequest>(&message);
   if (put != nullptr && is_repeated(source, stamp, *put, moment)) {
     counters_.add("ringwright_repeated_requests_total");
@@ -311,11 +312,11 @@ bool Shard::Machine::is_repeated(Endpoint source, Timestamp stamp, const PutRequ
   return recent_requests_.is_repeat(source, request.operation);
 }
 
-void Shard::Machine::send(Endpoint target, Message message) {
+void Shard::Machine::send(Endpoint target, Message&& message) {
   const bool stays = target == settings_.endpoint;
   const bool to_client = std::holds_alternative<ClientReply>(message);
   if (stays || to_client || message_bytes_bound(message) <= settings_.frame_bytes_max) {
-    messages_.push_back({settings_.endpoint, target, clock_.last(), std::move(message)});
+    messages_.emplace_back(settings_.endpoint, target, clock_.last(), std::move(message));
     return;
   }
   for (Fragment& piece : cut_message(message, clock_.last(), settings_.start, next_transfer_++,
@@ -323,13 +324,13 @@ void Shard::Machine::send(Endpoint target, Message message) {
     messages_.push_back({settings_.endpoint, target, clock_.last(), std::move(piece)});
 }
 
-void Shard::Machine::handle(Endpoint source, Fragment piece, Moment moment) {
+void Shard::Machine::handle(Endpoint source, Fragment&& piece, Moment moment) {
   auto whole = assembler_.add(piece, moment.now);
   if (whole && !std::holds_alternative<Fragment>(whole->message))
     dispatch(source, whole->stamp, std::move(whole->message), moment);
 }
 
-void Shard::Machine::handle(Endpoint source, ReplicaRead request, Moment) {
+void Shard::Machine::handle(Endpoint source, ReplicaRead&& request, Moment) {
   const auto index = keyspace_index(request.keyspace);
   if (!index) {
     send(source, ReplicaReadReply{request.operation, Code::invalid, "no such keyspace", {}});
@@ -339,7 +340,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaRead request, Moment) {
   copies_[*index]->store.read(token, std::move(request.key));
 }
 
-void Shard::Machine::handle(Endpoint source, ReplicaWrite request, Moment moment) {
+void Shard::Machine::handle(Endpoint source, ReplicaWrite&& request, Moment moment) {
   const auto index = keyspace_index(request.keyspace);
   if (!index) {
     send(source, ReplicaWriteReply{request.operation, Code::invalid, "no such keyspace"});
@@ -351,7 +352,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaWrite request, Moment moment
                                moment);
 }
 
-void Shard::Machine::handle(Endpoint source, ReplicaReadReply reply, Moment moment) {
+void Shard::Machine::handle(Endpoint source, ReplicaReadReply&& reply, Moment moment) {
   const auto member = member_at(source);
   if (!member) return;
   const Status status = reply.code == Code::ok
@@ -360,7 +361,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaReadReply reply, Moment mome
   member_answered(reply.operation, *member, status, &reply.record, moment);
 }
 
-void Shard::Machine::handle(Endpoint source, ReplicaWriteReply reply, Moment moment) {
+void Shard::Machine::handle(Endpoint source, ReplicaWriteReply&& reply, Moment moment) {
   const auto member = member_at(source);
   if (!member) return;
   const Status status = reply.code == Code::ok
@@ -369,7 +370,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaWriteReply reply, Moment mom
   member_answered(reply.operation, *member, status, nullptr, moment);
 }
 
-void Shard::Machine::handle(Endpoint, ClientReply reply, Moment) {
+void Shard::Machine::handle(Endpoint, ClientReply&& reply, Moment) {
   Operation* operation = find(reply.operation);
   if (operation == nullptr) return;
   const auto* forward = std::get_if<Forward>(&operation->what);
@@ -480,7 +481,7 @@ void Shard::Machine::refuse(const Asker& asker, const Bytes& key, const Answer& 
   send(asker.endpoint, std::move(reply));
 }
 
-void Shard::Machine::handle(Endpoint source, GetRequest request, Moment moment) {
+void Shard::Machine::handle(Endpoint source, GetRequest&& request, Moment moment) {
   const Asker asker{source, request.operation, {}};
   const Status checked = check_request(request.keyspace, request.key);
   if (!checked.is_ok())
@@ -489,7 +490,7 @@ void Shard::Machine::handle(Endpoint source, GetRequest request, Moment moment) 
     start_get(source, std::move(request), *keyspace_index(request.keyspace), moment);
 }
 
-void Shard::Machine::start_get(Endpoint source, GetRequest request, std::size_t index,
+void Shard::Machine::start_get(Endpoint source, GetRequest&& request, std::size_t index,
                                Moment moment) {
   const Asker asker{source, request.operation, {}};
   const Keyspace& keyspace = *copies_[index]->keyspace;
@@ -507,8 +508,11 @@ void Shard::Machine::start_get(Endpoint source, GetRequest request, std::size_t 
   if (operations_.size() >= settings_.operations_max)
     return refuse(asker, request.key,
                   {Outcome::failed, {Code::overloaded, "too many requests in flight"}, *r, 0});
-  const auto own = [this](const auto& entry) { return entry.member == settings_.member; };
-  std::stable_partition(entries.begin(), entries.end(), own);
+  const auto own = std::find_if(entries.begin(), entries.end(), [this](const auto& entry) {
+    return entry.member == settings_.member;
+  });
+  // The own copy first: it is the nearest.
+  if (own != entries.end()) std::rotate(entries.begin(), own, own + 1);
   const std::uint32_t ask = keyspace.fan_out == FanOut::all ? reachable : *r;
   const Nanoseconds timeout = bounded_timeout(request.timeout);
   GetOperation machine(std::move(entries), keyspace.n, *r, ask, keyspace.kind());
@@ -527,7 +531,7 @@ void Shard::Machine::advance_get(OperationId id, Moment moment) {
     if (answer->outcome != Outcome::ok) {
       refuse(get.asker, get.key, *answer);
     } else {
-      const Record merged = get.machine.merged(get.key);
+      const Record& merged = get.machine.merged();
       ClientReply reply;
       reply.operation = get.asker.operation;
       reply.required = answer->required;
@@ -547,12 +551,11 @@ void Shard::Machine::advance_get(OperationId id, Moment moment) {
 }
 
 void Shard::Machine::repair(const Get& get) {
-  const Record merged = get.machine.merged(get.key);
-  const Bytes canonical = merged.empty() ? Bytes() : encode_record(merged, get.key);
+  const Bytes canonical = get.machine.canonical(get.key);
   const auto repairs = get.machine.repairs(canonical);
   if (repairs.empty()) return;
   const Keyspace& keyspace = *copies_[get.keyspace]->keyspace;
-  const Bytes record = canonical.empty() ? encode_record(merged, get.key) : canonical;
+  const Bytes record = canonical.empty() ? encode_record(get.machine.merged(), get.key) : canonical;
   for (const auto& each : repairs) {
     counters_.add("ringwright_read_repairs_total");
     const WritePurpose purpose = each.heal ? WritePurpose::heal : WritePurpose::repair;
@@ -561,7 +564,7 @@ void Shard::Machine::repair(const Get& get) {
   }
 }
 
-void Shard::Machine::handle(Endpoint source, PutRequest request, Moment moment) {
+void Shard::Machine::handle(Endpoint source, PutRequest&& request, Moment moment) {
   const Asker asker{source, request.operation, request.request};
   const Status checked = check_request(request.keyspace, request.key);
   if (!checked.is_ok())
@@ -594,7 +597,7 @@ Result<PutIntent> Shard::Machine::intent_of(PutRequest& request, const Keyspace&
   return intent;
 }
 
-void Shard::Machine::start_put(Endpoint source, PutRequest request, std::size_t index,
+void Shard::Machine::start_put(Endpoint source, PutRequest&& request, std::size_t index,
                                Moment moment) {
   const Asker asker{source, request.operation, request.request};
   const Keyspace& keyspace = *copies_[index]->keyspace;
@@ -630,7 +633,7 @@ void Shard::Machine::start_put(Endpoint source, PutRequest request, std::size_t 
   copies_[index]->store.put(token, row, std::move(*intent), moment);
 }
 
-void Shard::Machine::forward_put(const Asker& asker, PutRequest request, std::uint32_t member,
+void Shard::Machine::forward_put(const Asker& asker, PutRequest&& request, std::uint32_t member,
                                  Moment moment) {
   const Nanoseconds timeout = bounded_timeout(request.timeout);
   request.operation = add_operation({Forward{asker, request.key, member}, moment.now + timeout});
@@ -654,7 +657,7 @@ void Shard::Machine::advance_put(OperationId id) {
     reply.required = answer->required;
     reply.received = answer->received;
     reply.coordinator = settings_.node;
-    reply.key = put.key;
+    reply.key = std::move(put.key);
     reply.request = put.asker.request;
     reply.context = encode(put.context);
     reply.dot = put.dot;
@@ -695,7 +698,7 @@ void Shard::Machine::tick(Moment moment) {
 
 // --- what the stores report ---
 
-void Shard::Machine::complete(EngineCompletion completion, Moment moment) {
+void Shard::Machine::complete(EngineCompletion&& completion, Moment moment) {
   // Tickets are the shard's, so one store at most knows this one.
   const auto at = std::find_if(copies_.begin(), copies_.end(), [&](const auto& copies) {
     return copies->store.knows(completion.ticket);
@@ -843,10 +846,10 @@ Shard::Shard(ShardSettings settings, std::shared_ptr<const NodeState> state)
     : machine_(std::make_unique<Machine>(std::move(settings), std::move(state))) {}
 Shard::~Shard() = default;
 
-void Shard::receive(Envelope envelope, Moment moment) {
+void Shard::receive(Envelope&& envelope, Moment moment) {
   machine_->receive(std::move(envelope), moment);
 }
-void Shard::complete(EngineCompletion completion, Moment moment) {
+void Shard::complete(EngineCompletion&& completion, Moment moment) {
   machine_->complete(std::move(completion), moment);
 }
 void Shard::tick(Moment moment) { machine_->tick(moment); }

@@ -43,8 +43,8 @@ class Shard {
   Shard(ShardSettings settings, std::shared_ptr<const NodeState> state);
   ~Shard();
 
-  void receive(Envelope envelope, Moment moment);
-  void complete(EngineCompletion completion, Moment moment);
+  void receive(Envelope&& envelope, Moment moment);
+  void complete(EngineCompletion&& completion, Moment moment);
   void tick(Moment moment);
   // The transport lost the endpoint: operations stop waiting for it and try the next replica.
   void unreachable(Endpoint endpoint, Moment moment);
