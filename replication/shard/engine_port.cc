@@ -4,6 +4,17 @@
 #include <utility>
 
 namespace ringwright {
+namespace {
+
+// All of them, with room left behind for about as many again.
+template <typename T>
+std::vector<T> taken(std::vector<T>& gathered) {
+  auto all = std::exchange(gathered, {});
+  gathered.reserve(all.size());
+  return all;
+}
+
+}  // namespace
 
 void EnginePort::read(Asker asker, Bytes key) {
   readers_.push_back({asker, 1});
@@ -51,15 +62,15 @@ void EnginePort::take_work(Ticket& next_ticket, std::vector<EngineWork>& out) {
   if (!readers_.empty()) {
     EngineWork work;
     work.kind = EngineWork::Kind::read;
-    work.keys = std::exchange(keys_, {});
-    send(std::move(work), {{}, std::exchange(readers_, {}), {}});
+    work.keys = taken(keys_);
+    send(std::move(work), {{}, taken(readers_), {}});
   }
   if (!writers_.empty()) {
     EngineWork work;
     work.kind = EngineWork::Kind::write;
     work.batch = std::exchange(batch_, {});
     ++open_batch_;
-    send(std::move(work), {{}, {}, std::exchange(writers_, {})});
+    send(std::move(work), {{}, {}, taken(writers_)});
   }
   if (!to_sync_.empty() && !sync_in_flight_) {
     EngineWork work;

@@ -39,60 +39,56 @@ ReplicaStore::ReplicaStore(EngineIndex engine, std::shared_ptr<const Keyspace> k
 
 // --- what is asked ---
 
-void ReplicaStore::read(std::uint64_t token, Bytes key) {
-  Task task;
-  task.kind = Kind::read;
+// Made where it stays: a task is large.
+std::pair<ReplicaStore::TaskId, ReplicaStore::Task&> ReplicaStore::add_task(Kind kind,
+                                                                            std::uint64_t token) {
+  const TaskId id = tasks_.add();
+  Task& task = tasks_.at(id);
+  task.kind = kind;
   task.token = token;
+  return {id, task};
+}
+
+void ReplicaStore::read(std::uint64_t token, Bytes key) {
+  const auto [id, task] = add_task(Kind::read, token);
   task.key = std::move(key);
-  const TaskId id = tasks_.add(std::move(task));
-  const Bytes& added = tasks_.at(id).key;
-  read_rows(id, token_of(added), added);
+  read_rows(id, token_of(task.key), task.key);
 }
 
 void ReplicaStore::put(std::uint64_t token, RowKind row, PutIntent intent, Moment moment) {
-  Task task;
-  task.kind = Kind::put;
-  task.token = token;
+  const auto [id, task] = add_task(Kind::put, token);
   task.row = row;
   task.blind = native_merge_ && kind_ == RecordKind::lww;
   task.intent = std::move(intent);
-  const Bytes key = task.intent.key;
-  enqueue(key, std::move(task), moment);
+  puts_.insert(token, id);
+  enqueue(id, task.intent.key, moment);
 }
 
 void ReplicaStore::merge(std::uint64_t token, RowKind row, Bytes key, Bytes record, bool heal,
                          Moment moment) {
-  Task task;
-  task.kind = Kind::merge;
-  task.token = token;
+  const auto [id, task] = add_task(Kind::merge, token);
   task.row = row;
   task.heal = heal;
   task.blind = native_merge_ && !heal;
-  // Fully decoded, not only verified: what is merged blindly must never damage the row.
-  const auto decoded = decode_record(record, key, kind_);
   task.record = std::move(record);
-  if (!decoded) {
-    refuse(task, decoded.error());
-    return;
-  }
-  enqueue(key, std::move(task), moment);
+  // Fully decoded, not only verified: what is merged blindly must never damage the row.
+  const auto decoded = decode_record(task.record, key, kind_);
+  if (!decoded)
+    fail(id, decoded.error());
+  else
+    enqueue(id, key, moment);
 }
 
 void ReplicaStore::remove_delivered(std::uint64_t token, Bytes key, Bytes delivered,
                                     Moment moment) {
-  Task task;
-  task.kind = Kind::remove;
-  task.token = token;
+  const auto [id, task] = add_task(Kind::remove, token);
   task.row = RowKind::fallback;
   task.record = std::move(delivered);
-  enqueue(key, std::move(task), moment);
+  enqueue(id, key, moment);
 }
 
 void ReplicaStore::scan(std::uint64_t token, KeyRange range, std::size_t limit) {
-  Task task;
-  task.kind = Kind::scan;
-  task.token = token;
-  port_.scan(tasks_.add(std::move(task)), std::move(range), limit);
+  port_.scan(add_task(Kind::scan, token).first, std::move(range), limit);
 }
 
 bool ReplicaStore::call_off(std::uint64_t token) {
@@ -116,10 +112,10 @@ ReplicaStore::LineId ReplicaStore::line_for(const Bytes& key) {
   const LineId* const known =
       lines_by_key_.find(token, [&](LineId id) { return lines_.at(id).key == key; });
   if (known != nullptr) return *known;
-  Line line;
+  const LineId id = lines_.add();
+  Line& line = lines_.at(id);
   line.key = key;
   line.token = token;
-  const LineId id = lines_.add(std::move(line));
   lines_by_key_.insert(token, id);
   return id;
 }
@@ -131,18 +127,14 @@ void ReplicaStore::end_line_if_idle(LineId id) {
   lines_.erase(id);
 }
 
-void ReplicaStore::enqueue(const Bytes& key, Task&& task, Moment moment) {
-  task.line = line_for(key);
-  const LineId line_id = task.line;
+void ReplicaStore::enqueue(TaskId id, const Bytes& key, Moment moment) {
+  const LineId line_id = line_for(key);
   Line& line = lines_.at(line_id);
+  tasks_.at(id).line = line_id;
   if (line.waiting >= limits::key_waiters_max) {
-    refuse(task, {Code::overloaded, "too many writes of one key are waiting: retry later"});
+    fail(id, {Code::overloaded, "too many writes of one key are waiting: retry later"});
     return;
   }
-  const bool is_put = task.kind == Kind::put;
-  const std::uint64_t token = task.token;
-  const TaskId id = tasks_.add(std::move(task));
-  if (is_put) puts_.insert(token, id);
   append(line, id);
   advance(line_id, moment);
 }
@@ -230,12 +222,11 @@ void ReplicaStore::note_fallback_write() {
 // Keeps the operands of one key few: every so many blind writes it is read and written back whole.
 void ReplicaStore::note_blind_write(const Task& task, Line& line) {
   if (!blind_writes_.add(line.token + static_cast<Token>(task.row), limits::max_operands)) return;
-  Task fold;
-  fold.kind = Kind::fold;
+  const auto [id, fold] = add_task(Kind::fold, 0);
   fold.row = task.row;
   fold.line = task.line;
   // Its line is being advanced right now and goes on with whatever waits in it.
-  append(line, tasks_.add(std::move(fold)));
+  append(line, id);
 }
 
 void ReplicaStore::rows_arrived(TaskId id, const Status& status, Stored stored, Moment moment) {
@@ -472,20 +463,12 @@ void ReplicaStore::fail(TaskId id, Status status) {
   const Task& task = tasks_.at(id);
   // A write that was issued may have happened unless the engine says that it certainly has not.
   const bool doubtful = task.issued && !certainly_not_applied(status.code());
-  if (task.kind == Kind::put) end_put(task);
-  if (task.kind == Kind::put && doubtful) {
-    issuer_.doubt();
-    emit(Event::Kind::put_doubtful, task.token, std::move(status));
-  } else {
-    refuse(task, std::move(status));
-  }
-  tasks_.erase(id);
-}
-
-void ReplicaStore::refuse(const Task& task, Status status) {
   switch (task.kind) {
     case Kind::put:
-      emit(Event::Kind::put_refused, task.token, std::move(status));
+      end_put(task);
+      if (doubtful) issuer_.doubt();
+      emit(doubtful ? Event::Kind::put_doubtful : Event::Kind::put_refused, task.token,
+           std::move(status));
       break;
     case Kind::merge:
       emit(Event::Kind::merge_failed, task.token, std::move(status));
@@ -498,14 +481,14 @@ void ReplicaStore::refuse(const Task& task, Status status) {
     case Kind::scan:
       break;
   }
+  tasks_.erase(id);
 }
 
 void ReplicaStore::emit(Event::Kind kind, std::uint64_t token, Status status) {
-  Event event{};
+  Event& event = events_.emplace_back();
   event.kind = kind;
   event.token = token;
   event.status = std::move(status);
-  events_.push_back(std::move(event));
 }
 
 std::vector<ReplicaStore::Event> ReplicaStore::take_events() {

@@ -47,8 +47,8 @@ class ReplicaStore {
       removed,       // of a removal: done, or left alone because the row had changed. Last.
       scanned,       // Last.
     };
-    Kind kind;
-    std::uint64_t token;
+    Kind kind = Kind::read;
+    std::uint64_t token = 0;
     Status status;
     Bytes record;
     Context context;                            // put_applied: for the client
@@ -120,7 +120,8 @@ class ReplicaStore {
   Line& line_of(const Task& task) { return lines_.at(task.line); }
   LineId line_for(const Bytes& key);
   void end_line_if_idle(LineId id);
-  void enqueue(const Bytes& key, Task&& task, Moment moment);
+  std::pair<TaskId, Task&> add_task(Kind kind, std::uint64_t token);
+  void enqueue(TaskId id, const Bytes& key, Moment moment);
   void append(Line& line, TaskId id);
   TaskId take_first(Line& line);
   void advance(LineId id, Moment moment);
@@ -143,7 +144,6 @@ class ReplicaStore {
   void finish_read(const Task& task, const Status& status, Stored stored);
   Result<Bytes> canonical_answer(const Task& task, const Status& status, Stored stored);
   void fail(TaskId id, Status status);
-  void refuse(const Task& task, Status status);
   void note_fallback_write();
   void note_blind_write(const Task& task, Line& line);
   void emit(Event::Kind kind, std::uint64_t token, Status status = {});

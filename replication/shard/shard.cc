@@ -65,7 +65,7 @@ class Shard::Machine {
   void tick(Moment moment);
   void unreachable(Endpoint endpoint, Moment moment);
   void update(std::shared_ptr<const NodeState> state);
-  ShardOutput take_output();
+  void take_output(ShardOutput& output);
   Instant next_deadline() const;
   const Counters& counters() const { return counters_; }
   bool may_hold_fallback_rows() const;
@@ -229,13 +229,12 @@ void Shard::Machine::tell_clock() {
   messages_.push_back({settings_.endpoint, settings_.endpoint, told_clock_, Ping{}});
 }
 
-ShardOutput Shard::Machine::take_output() {
+void Shard::Machine::take_output(ShardOutput& output) {
   tell_clock();
-  ShardOutput output;
-  output.messages = std::exchange(messages_, {});
-  messages_.reserve(output.messages.size());  // about as many again
+  output.messages.clear();
+  output.messages.swap(messages_);
+  output.work.clear();
   for (const auto& copies : copies_) copies->store.take_work(next_ticket_, output.work);
-  return output;
 }
 
 Instant Shard::Machine::next_deadline() const {
@@ -857,7 +856,7 @@ void Shard::unreachable(Endpoint endpoint, Moment moment) {
   machine_->unreachable(endpoint, moment);
 }
 void Shard::update(std::shared_ptr<const NodeState> state) { machine_->update(std::move(state)); }
-ShardOutput Shard::take_output() { return machine_->take_output(); }
+void Shard::take_output(ShardOutput& output) { machine_->take_output(output); }
 Instant Shard::next_deadline() const { return machine_->next_deadline(); }
 const Counters& Shard::counters() const { return machine_->counters(); }
 bool Shard::may_hold_fallback_rows() const { return machine_->may_hold_fallback_rows(); }

@@ -50,8 +50,9 @@ class Shard {
   void unreachable(Endpoint endpoint, Moment moment);
   void update(std::shared_ptr<const NodeState> state);
 
-  // At once after each wake-up: one read, one write and one sync at most for each engine.
-  ShardOutput take_output();
+  // At once after each wake-up: one read, one write and one sync at most for each engine. What
+  // `output` held is dropped and its room used again.
+  void take_output(ShardOutput& output);
   Instant next_deadline() const;
 
   const Counters& counters() const;

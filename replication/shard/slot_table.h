@@ -26,7 +26,8 @@ class SlotTable {
   // of a table before it.
   explicit SlotTable(std::uint64_t first_use = 0) : first_use_(first_use) {}
 
-  Id add(T&& value) {
+  template <typename... Arguments>
+  Id add(Arguments&&... of_value) {
     if (free_.empty()) {
       RW_CHECK(slots_.size() < slots_max);
       free_.push_back(static_cast<std::uint32_t>(slots_.size()));
@@ -36,7 +37,7 @@ class SlotTable {
     free_.pop_back();
     Slot& slot = slots_[at];
     slot.uses = (slot.uses + 1) & uses_mask;
-    slot.value.emplace(std::move(value));
+    slot.value.emplace(std::forward<Arguments>(of_value)...);
     return slot.uses << slot_bits | (at + 1);
   }
 
