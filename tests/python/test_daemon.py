@@ -477,3 +477,20 @@ def test_a_taken_client_port_is_named(start: Callable[..., Daemon]) -> None:
         daemon = start("transport.kind=thrift", f"listen.client={address}")
         assert daemon.wait() == 1
     assert address in daemon.log and "node_failed" in daemon.log
+
+
+@needs_thrift
+def test_a_member_with_other_settings_is_refused_by_name(three: Callable[..., Daemon]) -> None:
+    first = three(1)
+    other = three(2, "keyspace.default.r=1")
+
+    def refused() -> bool:
+        events = [json.loads(line) for line in first.log.splitlines()]
+        events += [json.loads(line) for line in other.log.splitlines()]
+        return any(
+            event["event"] == "peer_refused" and "[keyspace.default]" in event["message"]
+            for event in events
+        )
+
+    assert comes_true(refused), first.log + other.log
+    assert comes_true(sees(first, node2="suspect"))
