@@ -4,8 +4,12 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "replication/ring/ring.h"
+#include "replication/runtime/key_placement.h"
+#include "replication/runtime/node_status.h"
+#include "replication/shard/keyspace.h"
 #include "replication/transport/message.h"
 #include "replication/version/context.h"
 
@@ -37,6 +41,12 @@ PythonContext make_context(const Context& context);
 // (value, context, timestamp, actor's node) for each sibling. A sibling's context covers its event.
 py::list python_siblings(const std::vector<ShownSibling>& siblings, const Context& seen,
                          const Ring* ring);
+
+py::dict python_ring(const Ring& ring);
+py::dict python_keyspace(const Keyspace& keyspace);
+py::dict python_status(const NodeStatus& status);
+// (token, partition, preference list)
+py::tuple python_place(const Ring& ring, ByteView key, const std::vector<Placement>& placements);
 
 // Runs `call` without the interpreter's lock.
 template <typename Call>

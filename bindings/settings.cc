@@ -4,6 +4,7 @@
 
 #include "bindings/convert.h"
 #include "bindings/errors.h"
+#include "replication/runtime/parts.h"
 
 namespace ringwright::python {
 
@@ -32,6 +33,14 @@ void bind_settings(py::module_& module) {
             check(self.set(key, value));
           },
           py::arg("key"), py::arg("value"))
+      .def("keyspaces",
+           [](const Settings& self) {
+             py::list all;
+             for (const auto& keyspace : unwrap(self.keyspaces(registry_with_parts())))
+               all.append(python_keyspace(*keyspace));
+             return all;
+           })
+      .def("check", [](const Settings& self) { check(self.check(registry_with_parts())); })
       .def("entries", [](const Settings& self) {
         py::list entries;
         for (const auto& entry : self.entries())

@@ -14,15 +14,19 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from . import _core, _life
 from ._arguments import BytesLike, Quorum, level_of, seconds
-from ._client import Client, Placement, PlacementEntry
+from ._calls import Defaults, checked_retries
+from ._client import Client, Placement, PlacementEntry, _Link, placement_of
 from ._configuration import Config, make_settings, value_of
 from ._parts import EngineSpec
 from ._resolvers import Resolver
 from .errors import ClosedError, InvalidRequestError, TimeoutError
+
+if TYPE_CHECKING:
+    from ._async_client import AsyncClient
 
 __all__ = ["Cluster", "EngineStatus", "Member", "Node", "NodeStatus", "Partition", "Ring"]
 
@@ -373,21 +377,45 @@ class Cluster:
             retries: further replicas that it tries (2).
             resolver: reduces siblings; None: shows them; by default the cluster's.
         """
-        core = self._checked().client(
+        choice, defaults = self._choice(keyspace, node, r, w, timeout, retries, resolver)
+        return Client._make(_Link(self._checked().client(choice), None), defaults, self)
+
+    def async_client(
+        self,
+        keyspace: str = "default",
+        *,
+        node: str | Node | None = None,
+        r: int | str | Quorum | None = None,
+        w: int | str | Quorum | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        resolver: Resolver | None | Literal["cluster"] = "cluster",
+    ) -> AsyncClient:
+        """As `client`, for asyncio; it connects at its first use, within an event loop."""
+        choice, defaults = self._choice(keyspace, node, r, w, timeout, retries, resolver)
+        self._check_keyspace(keyspace)
+        from ._async_client import AsyncClient  # asyncio is no light import
+
+        return AsyncClient._make(lambda: self._checked().async_client(choice), defaults, "")
+
+    def _choice(
+        self,
+        keyspace: str,
+        node: str | Node | None,
+        r: int | str | Quorum | None,
+        w: int | str | Quorum | None,
+        timeout: float | None,
+        retries: int | None,
+        resolver: Resolver | None | Literal["cluster"],
+    ) -> tuple[_core.ClientChoice, Defaults]:
+        choice = _core.ClientChoice(
             keyspace,
             "" if node is None else _name_of(node),
             None if timeout is None else seconds(timeout, "timeout"),
-            None if retries is None else _retries(retries),
+            None if retries is None else checked_retries(retries),
         )
-        return Client._make(
-            core,
-            self,
-            keyspace,
-            level_of(r, "r"),
-            level_of(w, "w"),
-            0.0,
-            self._resolver if isinstance(resolver, str) else resolver,
-        )
+        reducer = self._resolver if isinstance(resolver, str) else resolver
+        return choice, Defaults(keyspace, level_of(r, "r"), level_of(w, "w"), 0.0, reducer)
 
     @property
     def name(self) -> str:
@@ -423,9 +451,7 @@ class Cluster:
 
     def where(self, key: BytesLike, *, keyspace: str = "default") -> Placement:
         """Where a key lives, and which of those nodes run."""
-        token, partition, entries = self._checked().place(keyspace, key)
-        nodes = tuple(PlacementEntry(**entry) for entry in entries)
-        return Placement(bytes(key), token, partition, nodes)
+        return placement_of(key, self._checked().place(keyspace, key))
 
     def keyspaces(self) -> list[dict[str, Any]]:
         """The keyspaces with their settings, as plain rows; `ttl` in seconds, 0 for ever."""
@@ -641,8 +667,3 @@ def _names_of(group: Iterable[str | Node]) -> list[str]:
 def _duration(value: float, what: str) -> str:
     return f"{round(seconds(value, what) * 1e6)}us"
 
-
-def _retries(retries: int) -> int:
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise InvalidRequestError(f"retries={retries}: a whole number, not below zero")
-    return retries

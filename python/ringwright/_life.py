@@ -20,6 +20,7 @@ _generation = 0
 _numbers = itertools.count(1)
 _thread = threading.local()
 _open: weakref.WeakSet[Closable] = weakref.WeakSet()
+_reopening = threading.Lock()
 
 
 def this_thread() -> int:
@@ -46,6 +47,11 @@ def check_generation(made_in: int, what: str) -> None:
         )
 
 
+def reopening() -> threading.Lock:
+    """Held while something is opened again in a forked child; nobody holds it when one begins."""
+    return _reopening
+
+
 def close_at_exit(thing: Closable) -> None:
     """Native threads stop before the interpreter does."""
     _open.add(thing)
@@ -57,8 +63,9 @@ def _close_all() -> None:
 
 
 def _note_fork() -> None:
-    global _generation
+    global _generation, _reopening
     _generation += 1
+    _reopening = threading.Lock()
     _open.clear()
 
 
