@@ -250,7 +250,11 @@ void bind_client(py::module_& module) {
                        std::optional<std::uint32_t> retries) {
              return ClientChoice{std::move(keyspace), std::move(node), timeout, retries};
            }),
-           py::arg("keyspace"), py::arg("node"), py::arg("timeout"), py::arg("retries"));
+           py::arg("keyspace"), py::arg("node"), py::arg("timeout"), py::arg("retries"))
+      .def_readonly("keyspace", &ClientChoice::keyspace)
+      .def_readonly("node", &ClientChoice::node)
+      .def_readonly("timeout", &ClientChoice::timeout)
+      .def_readonly("retries", &ClientChoice::retries);
   bind_async_client(module);
   py::class_<CallOptions>(module, "CallOptions")
       .def(py::init<>())

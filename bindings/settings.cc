@@ -41,6 +41,12 @@ void bind_settings(py::module_& module) {
              return all;
            })
       .def("check", [](const Settings& self) { check(self.check(registry_with_parts())); })
+      .def(
+          "duration",
+          [](const Settings& self, const std::string& key) {
+            return seconds_of(self.duration(key));
+          },
+          py::arg("key"))
       .def("entries", [](const Settings& self) {
         py::list entries;
         for (const auto& entry : self.entries())

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import html
 import importlib
+import os
 import threading
 import time
 import uuid
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from . import _core, _life
 from ._arguments import BytesLike, Quorum, level_of, seconds
@@ -22,6 +23,7 @@ from ._calls import Defaults, checked_retries
 from ._client import Client, Placement, PlacementEntry, _Link, placement_of
 from ._configuration import Config, make_settings, value_of
 from ._parts import EngineSpec
+from ._processes import ProcessCluster
 from ._resolvers import Resolver
 from .errors import ClosedError, InvalidRequestError, TimeoutError
 
@@ -35,6 +37,30 @@ POLL_S = 0.01
 # The open clusters of this process, by name: what a cell of a notebook made when it ran before.
 _by_name: weakref.WeakValueDictionary[str, Cluster] = weakref.WeakValueDictionary()
 _by_name_lock = threading.Lock()
+
+
+class Backend(Protocol):
+    """What runs the nodes: threads of this process (`_core.Cluster`), or processes."""
+
+    def client(self, choice: _core.ClientChoice) -> _core.Client: ...
+    def async_client(self, choice: _core.ClientChoice) -> _core.AsyncClient: ...
+    def status(self) -> list[dict[str, Any]]: ...
+    def node_status(self, node: str) -> dict[str, Any]: ...
+    def ring(self) -> dict[str, Any]: ...
+    def place(self, keyspace: str, key: BytesLike) -> tuple[int, int, list[dict[str, Any]]]: ...
+    def keyspaces(self) -> list[dict[str, Any]]: ...
+    def directory(self) -> str: ...
+    def stop(self, node: str) -> None: ...
+    def kill(self, node: str) -> None: ...
+    def restart(self, node: str) -> None: ...
+    def pause(self, node: str) -> None: ...
+    def resume(self, node: str) -> None: ...
+    def partition(self, groups: Sequence[Sequence[str]]) -> None: ...
+    def cut(self, source: str, target: str) -> None: ...
+    def delay(self, source: str, target: str, delay: float) -> None: ...
+    def heal(self) -> None: ...
+    def close(self) -> None: ...
+    def is_closed(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -172,16 +198,31 @@ class Node:
         self.address: str = status["address"]
 
     @property
+    def pid(self) -> int | None:
+        """The process that it runs in; None when that has ended."""
+        processes = self._owner()._processes
+        return os.getpid() if processes is None else processes.pid(self.name)
+
+    @property
+    def admin_address(self) -> str:
+        """Where metrics and health are shown over HTTP; empty: nowhere."""
+        processes = self._owner()._processes
+        return "" if processes is None else processes.admin_address(self.name)
+
+    @property
     def is_up(self) -> bool:
         """It runs and is not paused."""
         return self.status().condition == "up"
 
     def status(self) -> NodeStatus:
         """What it says of itself now; of a paused node the last it said."""
+        return _status_of(self._owner()._checked().node_status(self.name))
+
+    def _owner(self) -> Cluster:
         cluster = self._cluster()
         if cluster is None:
             raise ClosedError("the cluster is gone")
-        return _status_of(cluster._checked().node_status(self.name))
+        return cluster
 
     def metrics(self) -> dict[str, float]:
         """Its counters and its engines' gauges, by Prometheus name and labels."""
@@ -239,7 +280,8 @@ class Cluster:
     and removes a temporary directory.
     """
 
-    _native: _core.Cluster
+    _native: Backend
+    _processes: ProcessCluster | None
     _name: str
     _data_dir: str
     _resolver: Resolver | None
@@ -260,6 +302,7 @@ class Cluster:
         name: str = "default",
         dir: str | Path | None = None,
         transport: str | None = None,
+        processes: bool = False,
         durability: str | None = None,
         shards: int | None = None,
         fan_out: str | None = None,
@@ -272,6 +315,10 @@ class Cluster:
         config: Config | None = None,
     ) -> Cluster:
         """Starts a cluster in this process: threads, engines, and an in-process network.
+
+        With `processes` each node is a process ringwrightd of its own, on ports of this machine that
+        the system chooses. `kill`, `pause` and `resume` are then signals. They end with this process
+        in whatever way it ends.
 
         What is None here comes from variables RINGWRIGHT_SECTION__KEY, else from `config`, else it
         is built in; the built-in values are given below. The arguments from `engine` on, as far as
@@ -288,7 +335,9 @@ class Cluster:
             name: of the cluster; kept in its directories.
             dir: where data lie, one folder for each node; None: a temporary directory, removed at
                 close.
-            transport: how messages travel ("loopback").
+            transport: how messages travel: "loopback", within this process, or "thrift", over
+                sockets ("loopback", and "thrift" between processes).
+            processes: each node is a process of its own; its log is in its folder.
             durability: what an acknowledged write survives: "none"; "os": the death of the process;
                 "disk": a loss of power ("os").
             shards: data-path threads of each node (1).
@@ -330,6 +379,10 @@ class Cluster:
             "transport.kind": transport,
             "client.timeout": None if timeout is None else _duration(timeout, "timeout"),
         }
+        if processes and transport == "loopback":
+            raise InvalidRequestError(
+                "transport='loopback' stays within one process: leave it out, or write 'thrift'"
+            )
         settings = make_settings(config, name, engine, keyspace, others)
         name = value_of(settings, "cluster.name")
         data_dir = value_of(settings, "node.data_dir")
@@ -339,16 +392,17 @@ class Cluster:
             self._name = name
             self._data_dir = data_dir
             self._resolver = resolver if isinstance(resolver, Resolver) else None
-            self._start(settings)
+            self._start(settings, processes)
             _by_name[name] = self
         return self
 
-    def _start(self, settings: _core.Settings) -> None:
+    def _start(self, settings: _core.Settings, processes: bool) -> None:
         self._generation = _life.generation()
         self._links_lock = threading.Lock()  # guards the two below
         self._partitions: list[Partition] = []
         self._cuts: set[tuple[str, str]] = set()
-        self._native = _core.Cluster.local(settings)
+        self._processes = ProcessCluster(settings, self._name) if processes else None
+        self._native: Backend = self._processes or _core.Cluster.local(settings)
         _life.close_at_exit(self)
         self._nodes = MappingProxyType(
             {status["name"]: Node(self, status) for status in self._native.status()}
@@ -378,7 +432,9 @@ class Cluster:
             resolver: reduces siblings; None: shows them; by default the cluster's.
         """
         choice, defaults = self._choice(keyspace, node, r, w, timeout, retries, resolver)
-        return Client._make(_Link(self._checked().client(choice), None), defaults, self)
+        core = self._checked().client(choice)
+        target = None if self._processes is None else self._processes.target(choice)
+        return Client._make(_Link(core, target), defaults, self)
 
     def async_client(
         self,
@@ -615,7 +671,7 @@ class Cluster:
             "</table>"
         )
 
-    def _checked(self) -> _core.Cluster:
+    def _checked(self) -> Backend:
         """The core, when it may be used."""
         _life.check_generation(self._generation, "cluster")
         if self._native.is_closed():

@@ -16,10 +16,15 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+class Forgettable(Protocol):
+    def forget(self) -> None: ...
+
+
 _generation = 0
 _numbers = itertools.count(1)
 _thread = threading.local()
 _open: weakref.WeakSet[Closable] = weakref.WeakSet()
+_told: weakref.WeakSet[Forgettable] = weakref.WeakSet()
 _reopening = threading.Lock()
 
 
@@ -57,6 +62,11 @@ def close_at_exit(thing: Closable) -> None:
     _open.add(thing)
 
 
+def tell_of_fork(thing: Forgettable) -> None:
+    """`forget` is called in every forked child: descriptors that the parent must have alone."""
+    _told.add(thing)
+
+
 def _close_all() -> None:
     for thing in list(_open):
         thing.close()
@@ -67,6 +77,9 @@ def _note_fork() -> None:
     _generation += 1
     _reopening = threading.Lock()
     _open.clear()
+    for thing in list(_told):
+        thing.forget()
+    _told.clear()
 
 
 atexit.register(_close_all)
