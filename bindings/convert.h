@@ -60,6 +60,7 @@ void bind_settings(py::module_& module);
 void bind_registry(py::module_& module);
 void bind_client(py::module_& module);
 void bind_cluster(py::module_& module);
+void bind_node(py::module_& module);
 void bind_history(py::module_& module);
 void bind_simulation(py::module_& module);
 

@@ -4,6 +4,7 @@
 
 #include "bindings/convert.h"
 #include "bindings/errors.h"
+#include "replication/daemon/node_service.h"
 #include "replication/runtime/parts.h"
 
 namespace ringwright::python {
@@ -33,6 +34,10 @@ void bind_settings(py::module_& module) {
             check(self.set(key, value));
           },
           py::arg("key"), py::arg("value"))
+      .def(
+          "assign",
+          [](Settings& self, const std::string& assignment) { check(self.set(assignment)); },
+          py::arg("assignment"))
       .def("keyspaces",
            [](const Settings& self) {
              py::list all;
@@ -41,6 +46,8 @@ void bind_settings(py::module_& module) {
              return all;
            })
       .def("check", [](const Settings& self) { check(self.check(registry_with_parts())); })
+      .def("for_node", &Settings::for_node)
+      .def("check_node", [](const Settings& self) { check(check_node_settings(self.for_node())); })
       .def(
           "duration",
           [](const Settings& self, const std::string& key) {

@@ -21,7 +21,7 @@ from . import _core, _life
 from ._arguments import BytesLike, Quorum, level_of, seconds
 from ._calls import Defaults, checked_retries
 from ._client import Client, Placement, PlacementEntry, _Link, placement_of
-from ._configuration import Config, make_settings, value_of
+from ._configuration import Config, make_node_settings, make_settings, value_of
 from ._parts import EngineSpec
 from ._processes import ProcessCluster
 from ._resolvers import Resolver
@@ -183,7 +183,7 @@ class Ring:
 
 
 class Node:
-    """One node of a cluster. It is started, stopped and closed through its cluster.
+    """One node: of a cluster, which starts and stops it, or one that `Node.open` opened.
 
     Attributes:
         name: "node1" and so on.
@@ -191,23 +191,81 @@ class Node:
         address: where its network finds it.
     """
 
-    def __init__(self, cluster: Cluster, status: Mapping[str, Any]) -> None:
+    _cluster: weakref.ref[Cluster] | None
+    _native: _core.Node | None
+    _admin: str
+    _generation: int
+    name: str
+    id: uuid.UUID
+    address: str
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise TypeError("a node is opened by Node.open(...), or found in cluster.nodes")
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        config: Config | None = None,
+        engine: str | EngineSpec | None = None,
+    ) -> Node:
+        """Opens a node in this process, as the program ringwrightd would: with ports of its own.
+
+        It serves when this returns, until `close`. A context manager.
+
+        Args:
+            path: where its data lie.
+            config: who it and its cluster are, as the file of ringwrightd says it: TOML text, a
+                Path to a TOML file, or a mapping, nested or with dotted names. By default it is a
+                cluster of itself alone on ports 7480 to 7482 of this machine.
+            engine: of the keyspace "default".
+
+        Raises:
+            InvalidRequestError: the settings do not fit together, or name something unknown.
+            UnavailableError: another process has one of the ports.
+            EngineLockedError: somebody else has the directory.
+            VersionMismatchError: the directory was written by another engine, node or cluster.
+        """
+        settings = make_node_settings(config, engine, {"node.data_dir": Path(path).absolute()})
+        return cls._opened(_core.Node.open(settings, False))
+
+    @classmethod
+    def _opened(cls, native: _core.Node) -> Node:
+        self = object.__new__(cls)
+        self._cluster = None
+        self._native = native
+        addresses = native.addresses()
+        self._admin = addresses["admin"]
+        self.name = native.name()
+        self.id = uuid.UUID(native.id())
+        self.address = addresses["client"]
+        self._generation = _life.generation()
+        _life.close_at_exit(self)
+        return self
+
+    @classmethod
+    def _of(cls, cluster: Cluster, status: Mapping[str, Any]) -> Node:
+        self = object.__new__(cls)
         self._cluster = weakref.ref(cluster)
-        self.name: str = status["name"]
+        self._native = None
+        self._admin = ""
+        self.name = status["name"]
         self.id = uuid.UUID(status["id"])
-        self.address: str = status["address"]
+        self.address = status["address"]
+        return self
 
     @property
     def pid(self) -> int | None:
         """The process that it runs in; None when that has ended."""
-        processes = self._owner()._processes
+        processes = None if self._native is not None else self._owner()._processes
         return os.getpid() if processes is None else processes.pid(self.name)
 
     @property
     def admin_address(self) -> str:
         """Where metrics and health are shown over HTTP; empty: nowhere."""
-        processes = self._owner()._processes
-        return "" if processes is None else processes.admin_address(self.name)
+        processes = None if self._native is not None else self._owner()._processes
+        return self._admin if processes is None else processes.admin_address(self.name)
 
     @property
     def is_up(self) -> bool:
@@ -216,13 +274,10 @@ class Node:
 
     def status(self) -> NodeStatus:
         """What it says of itself now; of a paused node the last it said."""
+        if self._native is not None:
+            _life.check_generation(self._generation, "node")
+            return _status_of(self._native.status())
         return _status_of(self._owner()._checked().node_status(self.name))
-
-    def _owner(self) -> Cluster:
-        cluster = self._cluster()
-        if cluster is None:
-            raise ClosedError("the cluster is gone")
-        return cluster
 
     def metrics(self) -> dict[str, float]:
         """Its counters and its engines' gauges, by Prometheus name and labels."""
@@ -235,8 +290,48 @@ class Node:
                 metrics[name] = float(getattr(engine, gauge))
         return metrics
 
+    def drain(self) -> None:
+        """Finishes or refuses what is in flight and flushes; the admin port goes on answering."""
+        self._own("drain").drain()
+
+    def close(self) -> None:
+        """Drains, and gives the ports and the directory back. Final and idempotent."""
+        native = self._own("close")
+        if self._generation == _life.generation():
+            native.stop()
+
+    def __enter__(self) -> Node:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        native = getattr(self, "_native", None)
+        if native is None or self._generation != _life.generation():
+            return
+        if native.state() != "stopped":
+            native.stop()
+            warnings.warn(f"{self!r} was dropped without close()", ResourceWarning, source=self)
+
     def __repr__(self) -> str:
         return f"<Node {self.name} {self.id}>"
+
+    def _own(self, what: str) -> _core.Node:
+        if self._native is None:
+            raise TypeError(f"a node of a cluster has no {what}(): use the cluster's stop() or kill()")
+        return self._native
+
+    def _owner(self) -> Cluster:
+        cluster = None if self._cluster is None else self._cluster()
+        if cluster is None:
+            raise ClosedError("the cluster is gone")
+        return cluster
 
 
 class Partition:
@@ -405,7 +500,7 @@ class Cluster:
         self._native: Backend = self._processes or _core.Cluster.local(settings)
         _life.close_at_exit(self)
         self._nodes = MappingProxyType(
-            {status["name"]: Node(self, status) for status in self._native.status()}
+            {status["name"]: Node._of(self, status) for status in self._native.status()}
         )
 
     # Parts.
