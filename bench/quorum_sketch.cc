@@ -27,23 +27,22 @@ void run(int argc, char** argv) {
   const auto duration = std::chrono::milliseconds(static_cast<long>(seconds * 1000));
   const auto repeats = number_argument(argc, argv, "repeats", 5);
 
-  auto cluster = SketchCluster::start();
-  require(cluster.has_value(), cluster ? "" : cluster.error().to_string());
-  settings.addresses = (*cluster)->addresses();
-  auto client = LoadClient::connect(settings, [] { return make_ringwright_codec({}); });
-  require(client.has_value(), client ? "" : client.error().to_string());
+  const auto cluster = need(SketchCluster::start(), "the sketch");
+  settings.addresses = cluster->addresses();
+  const auto client =
+      need(LoadClient::connect(settings, [] { return make_ringwright_codec({}); }), "the sketch");
 
   print_machine();
   print_load(settings, duration, repeats);
-  Target sketch{"sketch", client->get(), (*cluster)->processes()};
+  std::printf("\nsketch: in memory, n=3 r=2 w=2, %zu connections x %zu\n", settings.connections,
+              settings.window);
+  const Target sketch{"sketch", client.get(), cluster->processes()};
   preload(sketch);
   print_measured_head();
   for (const Operation operation : {Operation::put, Operation::get}) {
-    std::vector<Measured> samples;
-    measure(sketch, operation, duration);  // warms up
-    for (std::uint64_t i = 0; i < repeats; ++i)
-      samples.push_back(measure(sketch, operation, duration));
-    print_measured(sketch.name, operation, samples);
+    const auto samples = measure_alternating({sketch}, operation, duration, repeats);
+    print_measured(sketch.name, operation, samples[0]);
+    print_nodes(samples[0]);
   }
 }
 

@@ -14,11 +14,15 @@
 #include <fstream>
 #include <set>
 #include <sstream>
+#include <thread>
 
 #include "bench/bench_support.h"
+#include "bench/wire/interrupt.h"
 
 namespace ringwright::bench {
 namespace {
+
+constexpr std::chrono::milliseconds await_pause{20};
 
 // What is there to clean up. Belongs to the process that made it: a forked child has none.
 struct Leftovers {
@@ -31,10 +35,9 @@ Leftovers leftovers;
 void clean_up() {
   if (leftovers.owner != ::getpid()) return;
   while (!leftovers.processes.empty()) end_process(*leftovers.processes.begin());
-  for (const std::string& directory : leftovers.directories) {
-    std::error_code failed;
-    std::filesystem::remove_all(directory, failed);
-    if (failed) std::fprintf(stderr, "%s stays behind\n", directory.c_str());
+  while (!leftovers.directories.empty()) {
+    const std::string directory = *leftovers.directories.begin();
+    remove_directory(directory);
   }
 }
 
@@ -112,10 +115,31 @@ void end_process(int process) {
   }
 }
 
+int await_process(int process, std::chrono::milliseconds timeout) {
+  const auto deadline = std::chrono::steady_clock::now() + timeout;
+  while (std::chrono::steady_clock::now() < deadline && !interrupted()) {
+    int status = 0;
+    if (::waitpid(process, &status, WNOHANG) == process) {
+      own_leftovers().processes.erase(process);
+      return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    }
+    std::this_thread::sleep_for(await_pause);
+  }
+  end_process(process);
+  return -1;
+}
+
 std::string directory_until_exit(const std::string& parent) {
   const std::string path = fresh_directory(parent);
   own_leftovers().directories.insert(path);
   return path;
+}
+
+void remove_directory(const std::string& directory) {
+  if (own_leftovers().directories.erase(directory) == 0) return;
+  std::error_code failed;
+  std::filesystem::remove_all(directory, failed);
+  if (failed) std::fprintf(stderr, "%s stays behind\n", directory.c_str());
 }
 
 ProcessUsage ProcessUsage::operator-(const ProcessUsage& before) const {

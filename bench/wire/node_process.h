@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <string>
@@ -20,8 +21,12 @@ Result<int> start_program(const std::vector<std::string>& command, const std::st
 // Kills and waits. Whatever a node was doing is of no interest any more.
 void end_process(int process);
 
-// An empty directory that is removed with all that is in it.
+// Waits for a program that ends by itself; kills it at the deadline. Its exit code, -1 if killed.
+int await_process(int process, std::chrono::milliseconds timeout);
+
+// An empty directory that is removed with all that is in it, at the latest when the program exits.
 std::string directory_until_exit(const std::string& parent);
+void remove_directory(const std::string& directory);
 
 // What a process has used since it began, all its threads together.
 struct ProcessUsage {
