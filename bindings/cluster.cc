@@ -12,36 +12,6 @@ namespace {
 
 using PythonCluster = Owned<std::unique_ptr<Cluster>>;
 
-std::string_view condition_name(NodeCondition condition) {
-  switch (condition) {
-    case NodeCondition::up:
-      return "up";
-    case NodeCondition::paused:
-      return "paused";
-    case NodeCondition::stopped:
-      return "stopped";
-    case NodeCondition::killed:
-      return "killed";
-    case NodeCondition::failed:
-      return "failed";
-  }
-  return "";
-}
-
-std::string_view member_state_name(MemberState state) {
-  switch (state) {
-    case MemberState::alive:
-      return "alive";
-    case MemberState::suspect:
-      return "suspect";
-    case MemberState::dead:
-      return "dead";
-    case MemberState::left:
-      return "left";
-  }
-  return "";
-}
-
 py::dict to_python(const EngineStatus& engine) {
   py::dict result;
   result["keyspace"] = engine.keyspace;
@@ -65,7 +35,7 @@ py::dict to_python(const NodeStatus& status) {
   py::dict result;
   result["name"] = status.name;
   result["id"] = to_string(status.id);
-  result["condition"] = condition_name(status.condition);
+  result["condition"] = node_condition_name(status.condition);
   result["failure"] = status.failure;
   result["address"] = status.address;
   result["shards"] = status.shards;

@@ -11,6 +11,8 @@
 #include "engine/base/nearest.h"
 #include "engine/engine_stack.h"
 #include "engine/registry.h"
+#include "replication/config/address.h"
+#include "replication/config/node_id.h"
 #include "replication/config/units.h"
 
 namespace ringwright {
@@ -26,6 +28,10 @@ enum class Type : std::uint8_t {
   duration,
   durability,
   fan_out,
+  id,       // a UUID, or empty
+  address,  // host:port, or empty
+  log_format,
+  log_level,
 };
 
 struct Row {
@@ -34,17 +40,30 @@ struct Row {
   Type type;
   std::string_view built_in;  // empty for n, r and w: derived from others
   std::string_view description;
+  std::string_view node_built_in = {};  // where it is another one in the table of a node
 };
 
 constexpr std::array rows = {
     Row{"cluster", "name", Type::name, "local", "the cluster's name, kept in every directory"},
     Row{"cluster", "partitions", Type::count, "256", "equal parts of the ring"},
-    Row{"cluster", "nodes", Type::count, "3", "how many nodes a cluster in one process has"},
+    Row{"cluster", "nodes", Type::count, "3", "nodes of a cluster in one process; else members"},
+    Row{"node", "name", Type::name, "node1", "which of the members this node is"},
+    Row{"node", "id", Type::id, "", "its id; empty: that of its member, or derived"},
     Row{"node", "data_dir", Type::text, "", "where data lie; empty: a temporary directory"},
     Row{"node", "shards", Type::count, "1", "data-path threads of each node"},
     Row{"node", "rack", Type::text, "", "replicas are spread over racks"},
     Row{"node", "data_centre", Type::text, "", "and over data centres"},
     Row{"node", "executor_threads", Type::count, "2", "threads for engine calls that block"},
+    Row{"listen", "client", Type::address, "127.0.0.1:7480", "where clients are heard"},
+    Row{"listen", "peer", Type::address, "127.0.0.1:7481", "where other nodes are heard"},
+    Row{"listen", "admin", Type::address, "127.0.0.1:7482", "metrics, health; empty: none"},
+    Row{"listen", "insecure", Type::flag, "false", "hear other machines, without protection"},
+    Row{"member", "client", Type::address, "", "where clients find it"},
+    Row{"member", "peer", Type::address, "", "where other nodes find it"},
+    Row{"member", "id", Type::id, "", "its id; empty: derived from the two names"},
+    Row{"member", "rack", Type::text, "", "replicas are spread over racks"},
+    Row{"member", "data_centre", Type::text, "", "and over data centres"},
+    Row{"member", "weight", Type::count, "1", "share of the keys relative to the others"},
     Row{"keyspace", "engine", Type::text, "memory", "the engine, or a stack: faulty(memory)"},
     Row{"keyspace", "n", Type::count, "", "copies of each key; built in: 3, at most the nodes"},
     Row{"keyspace", "r", Type::count, "", "replicas that a get needs; built in: a majority of n"},
@@ -52,23 +71,31 @@ constexpr std::array rows = {
     Row{"keyspace", "resolver", Type::text, "vector_clock", "what is done about siblings"},
     Row{"keyspace", "sloppy", Type::flag, "true", "stand-ins count while primaries are away"},
     Row{"keyspace", "fan_out", Type::fan_out, "all", "replicas that a get asks: quorum or all"},
-    Row{"keyspace", "durability", Type::durability, "os", "none, os or disk"},
+    Row{"keyspace", "durability", Type::durability, "os", "none, os or disk", "disk"},
     Row{"keyspace", "ttl", Type::duration, "0s", "how long a value lives; 0: for ever"},
     Row{"keyspace", "value_bytes_max", Type::size, "1MiB", "the largest value of a put"},
     Row{"keyspace", "record_bytes_max", Type::size, "7616KiB", "the largest record after a put"},
     Row{"keyspace", "siblings_max", Type::count, "100", "the most siblings after a put"},
-    Row{"transport", "kind", Type::text, "loopback", "how messages travel"},
+    Row{"transport", "kind", Type::text, "loopback", "how messages travel", "thrift"},
     Row{"membership", "ping_interval", Type::duration, "100ms", "how often nodes ping each other"},
     Row{"membership", "suspect_after", Type::duration, "500ms", "silence that makes a suspect"},
     Row{"client", "timeout", Type::duration, "1s", "a request's deadline"},
     Row{"client", "retries", Type::number, "2", "further replicas that a client tries"},
+    Row{"dev", "faults", Type::flag, "false", "let links be cut over the admin port"},
+    Row{"log", "format", Type::log_format, "text", "text or json, a line for each event"},
+    Row{"log", "level", Type::log_level, "info", "debug, info, warning or error"},
 };
 constexpr std::string_view default_keyspace = "default";
+
+// Sections of which there are several, each with a name: [keyspace.<name>].
+bool has_parts(std::string_view section) {
+  return section == "keyspace" || section == "engine" || section == "member";
+}
 
 // A key, taken apart. Views into the key.
 struct KeyParts {
   std::string_view section;
-  std::string_view part;  // the keyspace's or engine's name; else empty
+  std::string_view part;  // the keyspace's, engine's or member's name; else empty
   std::string_view rest;
 };
 
@@ -78,7 +105,7 @@ KeyParts take_apart(std::string_view key) {
   parts.section = key.substr(0, dot);
   if (dot == key.npos) return parts;
   parts.rest = key.substr(dot + 1);
-  if (parts.section != "keyspace" && parts.section != "engine") return parts;
+  if (!has_parts(parts.section)) return parts;
   const auto second = parts.rest.find('.');
   parts.part = parts.rest.substr(0, second);
   parts.rest = second == key.npos ? std::string_view{} : parts.rest.substr(second + 1);
@@ -159,6 +186,20 @@ Status check_value(const Row& row, std::string_view key, std::string_view value)
     case Type::fan_out:
       if (value == "quorum" || value == "all") return ok_status();
       return wrong_type(key, value, "quorum or all");
+    case Type::id:
+      if (value.empty() || parse_node_id(value)) return ok_status();
+      return wrong_type(key, value, "a UUID: 32 hexadecimal digits, with or without '-'");
+    case Type::address:
+      if (value.empty()) return ok_status();
+      if (const auto address = parse_address(value); !address) return named(key, address.error());
+      return ok_status();
+    case Type::log_format:
+      if (value == "text" || value == "json") return ok_status();
+      return wrong_type(key, value, "text or json");
+    case Type::log_level:
+      if (value == "debug" || value == "info" || value == "warning" || value == "error")
+        return ok_status();
+      return wrong_type(key, value, "debug, info, warning or error");
   }
   return ok_status();
 }
@@ -177,7 +218,7 @@ Status unknown_key(std::string_view key) {
     meant = "engine.<name>.<option>";
   } else if (keys.empty()) {
     meant = nearest_name(parts.section, sections);
-    meant += meant == "keyspace" || meant == "engine" ? ".<name>." : ".";
+    meant += has_parts(meant) ? ".<name>." : ".";
     // The rest may be right: then the whole key can be named.
     const std::string whole = meant + std::string(parts.rest);
     meant += find_row(take_apart(whole).section, parts.rest) != nullptr ? std::string(parts.rest)
@@ -186,8 +227,10 @@ Status unknown_key(std::string_view key) {
     meant = std::string(parts.section) + ".";
     if (!parts.part.empty()) meant += std::string(parts.part) + ".";
     // `keyspace.n` lacks the keyspace's name.
-    const bool lacks_name = parts.section == "keyspace" && parts.rest.empty();
-    if (lacks_name) meant = "keyspace." + std::string(default_keyspace) + ".";
+    const bool lacks_name = has_parts(parts.section) && parts.rest.empty();
+    if (lacks_name)
+      meant = parts.section == "keyspace" ? "keyspace." + std::string(default_keyspace) + "."
+                                          : std::string(parts.section) + ".<name>.";
     meant += nearest_name(lacks_name ? parts.part : parts.rest, keys);
   }
   return {Code::invalid,
@@ -222,6 +265,12 @@ std::string_view setting_origin_name(SettingOrigin origin) {
 
 Settings::Settings() = default;
 
+Settings Settings::for_node() const {
+  Settings changed = *this;
+  changed.is_for_node_ = true;
+  return changed;
+}
+
 Status Settings::add(std::string_view key, std::string_view value, SettingOrigin origin) {
   const KeyParts parts = take_apart(key);
   if (parts.section == "engine") {
@@ -229,9 +278,9 @@ Status Settings::add(std::string_view key, std::string_view value, SettingOrigin
   } else {
     const Row* const row = find_row(key);
     if (row == nullptr) return unknown_key(key);
-    if (row->section == "keyspace" && !is_name(parts.part))
-      return {Code::invalid, "'" + std::string(parts.part) +
-                                 "' is no name for a keyspace: use letters, digits, '-' and '_'"};
+    if (has_parts(row->section) && !is_name(parts.part))
+      return {Code::invalid, "'" + std::string(parts.part) + "' is no name for a " +
+                                 std::string(row->section) + ": use letters, digits, '-' and '_'"};
     RW_TRY(check_value(*row, key, value));
   }
   const auto at = values_.find(key);
@@ -294,7 +343,11 @@ std::string Settings::text(std::string_view key) const {
   if (const Value* const value = find(key)) return value->text;
   const Row* const row = find_row(key);
   RW_CHECK(row != nullptr);
-  if (row->section != "keyspace" || !row->built_in.empty()) return std::string(row->built_in);
+  if (is_for_node_ && key == "cluster.nodes")
+    return std::to_string(std::max<std::size_t>(1, member_names().size()));
+  if (row->section != "keyspace" || !row->built_in.empty())
+    return std::string(is_for_node_ && !row->node_built_in.empty() ? row->node_built_in
+                                                                   : row->built_in);
   if (row->key == "n") return std::to_string(std::min<std::uint64_t>(3, number("cluster.nodes")));
   const std::string keyspace(take_apart(key).part);
   return std::to_string(number(key_of(keyspace, "n")) / 2 + 1);
@@ -317,14 +370,43 @@ bool Settings::flag(std::string_view key) const {
 
 Nanoseconds Settings::duration(std::string_view key) const { return *parse_duration(text(key)); }
 
-std::vector<std::string> Settings::keyspace_names() const {
-  std::vector<std::string> names = {std::string(default_keyspace)};
+std::vector<std::string> Settings::part_names(std::string_view section) const {
+  std::vector<std::string> names;
   for (const auto& [key, value] : values_)
-    if (const KeyParts parts = take_apart(key); parts.section == "keyspace")
+    if (const KeyParts parts = take_apart(key); parts.section == section)
       names.emplace_back(parts.part);
+  if (section == "keyspace") names.emplace_back(default_keyspace);
   std::sort(names.begin(), names.end());
   names.erase(std::unique(names.begin(), names.end()), names.end());
   return names;
+}
+
+std::vector<std::string> Settings::keyspace_names() const { return part_names("keyspace"); }
+std::vector<std::string> Settings::member_names() const { return part_names("member"); }
+
+std::vector<MemberSettings> Settings::members() const {
+  const std::string cluster = text("cluster.name");
+  const auto id_of = [&](const std::string& name, const std::string& given) {
+    return given.empty() ? derived_node_id(cluster, name) : *parse_node_id(given);
+  };
+  std::vector<MemberSettings> members;
+  for (const std::string& name : member_names()) {
+    const auto value = [&](std::string_view key) {
+      return text("member." + name + "." + std::string(key));
+    };
+    MemberSettings known;
+    known.member = {id_of(name, value("id")), name, value("rack"), value("data_centre"),
+                    static_cast<std::uint32_t>(number("member." + name + ".weight"))};
+    known.client = value("client");
+    known.peer = value("peer");
+    members.push_back(std::move(known));
+  }
+  if (!members.empty()) return members;
+  const std::string name = text("node.name");
+  MemberSettings alone;
+  alone.member = {id_of(name, text("node.id")), name, text("node.rack"), text("node.data_centre"),
+                  1};
+  return {alone};
 }
 
 EngineOptions Settings::engine_options(std::string_view engine) const {
@@ -361,7 +443,13 @@ Result<std::shared_ptr<const Keyspace>> Settings::make_keyspace(Registry& regist
   const auto engine = make_engine_stack(registry, keyspace->engine);
   if (!engine) return named(key_of(name, "engine"), engine.error());
   auto resolver = registry.create<ConflictResolver>(keyspace->resolver_name);
-  if (!resolver) return named(key_of(name, "resolver"), resolver.error());
+  if (!resolver) {
+    Status refused = named(key_of(name, "resolver"), resolver.error());
+    if (!is_for_node_) return refused;
+    return Status{refused.code(), refused.message() +
+                                      "; a node whose resolver is written in Python is run by "
+                                      "`ringwright serve`"};
+  }
   keyspace->resolver = std::move(*resolver);
   return std::shared_ptr<const Keyspace>(std::move(keyspace));
 }
@@ -378,7 +466,8 @@ Status Settings::check_counts(const Keyspace& keyspace) const {
   if (keyspace.n > nodes)
     return refuse("n", keyspace.n,
                   "there are only " + std::to_string(nodes) +
-                      " nodes to keep the copies; lower n or raise cluster.nodes");
+                      " nodes to keep the copies; lower n or " +
+                      (is_for_node_ ? "add a [member.<name>]" : "raise cluster.nodes"));
   const std::string copies = "there are only n = " + std::to_string(keyspace.n) + " copies; lower ";
   if (keyspace.r > keyspace.n) return refuse("r", keyspace.r, copies + "r or raise n");
   if (keyspace.w > keyspace.n) return refuse("w", keyspace.w, copies + "w or raise n");
@@ -401,6 +490,63 @@ Result<std::vector<std::shared_ptr<const Keyspace>>> Settings::keyspaces(Registr
   return made;
 }
 
+Status Settings::check_listeners() const {
+  for (const std::string_view key : {"listen.client", "listen.peer", "listen.admin"}) {
+    const std::string value = text(key);
+    if (value.empty() && key == "listen.admin") continue;
+    if (value.empty())
+      return {Code::invalid, std::string(key) + " is empty: say where, like 127.0.0.1:7480"};
+    if (flag("listen.insecure") || is_loopback_host(parse_address(value)->host)) continue;
+    return {Code::invalid,
+            std::string(key) + " = '" + value +
+                "' can be reached from other machines, and there is neither authentication nor "
+                "encryption yet: listen on 127.0.0.1 or [::1], or accept that with "
+                "listen.insecure=true"};
+  }
+  return ok_status();
+}
+
+Status Settings::check_members() const {
+  const std::string own = text("node.name");
+  const std::vector<std::string> names = member_names();
+  if (names.empty()) return ok_status();
+  if (std::find(names.begin(), names.end(), own) == names.end())
+    return {Code::invalid, "node.name = '" + own + "': there is no [member." + own +
+                               "]; did you mean '" + nearest_name(own, names) + "'?"};
+  for (const auto& [node_key, key] :
+       {std::pair{"node.id", ".id"}, {"node.rack", ".rack"}, {"node.data_centre", ".data_centre"}})
+    if (const std::string value = text(node_key);
+        !value.empty() && value != text("member." + own + key))
+      return {Code::invalid, std::string(node_key) + " = '" + value + "' and member." + own + key +
+                                 " differ: write it there, in the files of all members"};
+  std::map<NodeId, std::string> seen;
+  for (const MemberSettings& known : members()) {
+    const std::string section = "member." + known.member.name;
+    const auto [at, is_new] = seen.emplace(known.member.id, section);
+    if (!is_new)
+      return {Code::invalid, section + " has the id of " + at->second + ": give it another"};
+    if (known.member.name == own) continue;
+    for (const auto& [key, value] : {std::pair{".client", known.client}, {".peer", known.peer}})
+      if (value.empty() || parse_address(value)->port == 0)
+        return {Code::invalid, section + key + " does not say where it is found: write host:port"};
+  }
+  return ok_status();
+}
+
+Status Settings::check_node() const {
+  if (text("node.data_dir").empty())
+    return {Code::invalid, "node.data_dir is not set: say where the node keeps its data"};
+  RW_TRY(check_listeners());
+  RW_TRY(check_members());
+  const std::size_t members = std::max<std::size_t>(1, member_names().size());
+  if (number("cluster.nodes") != members)
+    return {Code::invalid,
+            "cluster.nodes = " + text("cluster.nodes") + ", but there " +
+                (members == 1 ? "is 1 member" : "are " + std::to_string(members) + " members") +
+                ": leave it out, or describe each in a [member.<name>]"};
+  return ok_status();
+}
+
 Status Settings::check(Registry& registry) const {
   const auto above = [&](std::string_view key, std::uint64_t most) {
     if (number(key) <= most) return ok_status();
@@ -421,6 +567,7 @@ Status Settings::check(Registry& registry) const {
     return {Code::invalid,
             "membership.suspect_after must be above membership.ping_interval, else "
             "every node is suspected between two pings"};
+  if (is_for_node_) RW_TRY(check_node());
   return keyspaces(registry).status();
 }
 
@@ -432,12 +579,14 @@ std::vector<Settings::Entry> Settings::entries() const {
                       value == nullptr ? SettingOrigin::built_in : value->origin,
                       std::string(row == nullptr ? "an option of the engine" : row->description)});
   };
-  const std::vector<std::string> names = keyspace_names();
   for (const Row& row : rows) {
-    if (row.section != "keyspace")
-      list(std::string(row.section) + "." + std::string(row.key), &row);
+    const std::string section(row.section);
+    const std::string key(row.key);
+    if (!has_parts(section))
+      list(section + "." + key, &row);
     else
-      for (const std::string& name : names) list(key_of(name, row.key), &row);
+      for (const std::string& name : part_names(section))
+        list(section + "." + name + "." + key, &row);
   }
   for (const auto& [key, value] : values_)
     if (take_apart(key).section == "engine") list(key, nullptr);

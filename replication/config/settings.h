@@ -9,6 +9,7 @@
 
 #include "engine/base/status.h"
 #include "engine/base/time.h"
+#include "replication/ring/member.h"
 #include "replication/shard/keyspace.h"
 
 namespace ringwright {
@@ -19,22 +20,34 @@ class Registry;
 enum class SettingOrigin : std::uint8_t { built_in = 0, file = 1, environment = 2, set = 3 };
 std::string_view setting_origin_name(SettingOrigin origin);
 
+// One member as a node's configuration knows it.
+struct MemberSettings {
+  Member member;       // with its id: the given one, or else `derived_node_id`
+  std::string client;  // where it is found; empty only for the node itself
+  std::string peer;
+};
+
 // The configuration of a node or of a cluster in one process: one flat table `section.key` ->
-// value.
+// value; docs/configuration.md describes every key.
 //
 //   [cluster]          name, partitions, nodes
-//   [node]             data_dir, shards, rack, data_centre, executor_threads
+//   [node]             name, id, data_dir, shards, rack, data_centre, executor_threads
+//   [listen]           client, peer, admin, insecure
+//   [member.<name>]    client, peer, id, rack, data_centre, weight
 //   [keyspace.<name>]  engine, n, r, w, resolver, sloppy, fan_out, durability, ttl,
 //                      value_bytes_max, record_bytes_max, siblings_max
 //   [engine.<name>]    options of that engine, passed through untouched
 //   [transport]        kind
 //   [membership]       ping_interval, suspect_after
 //   [client]           timeout, retries
+//   [dev]              faults
+//   [log]              format, level
 //
 // Every value is checked against its type when it is added; how values fit together is checked by
 // `check`. There is always the keyspace `default`; naming any key of another one creates it. What a
 // keyspace leaves out it takes from the built-in values, not from `default`; of n that is 3 or, if
-// there are fewer, the number of nodes, of r and w a majority of n.
+// there are fewer, the number of nodes, of r and w a majority of n. The table is first of all that
+// of a cluster in one process; `for_node` makes that of a node.
 //
 // Threads: as a value; copy it to share it. An error leaves the table as it was.
 class Settings {
@@ -43,6 +56,10 @@ class Settings {
 
   // Built-in values only.
   Settings();
+  // The same values for a node that is a process of its own: some built-in values are others
+  // (transport.kind is `thrift`, a keyspace's durability `disk`), cluster.nodes is the number of
+  // members, and `check` also looks at [node], [listen] and [member.*].
+  Settings for_node() const;
 
   // `source` names the text in messages ("ringwright.toml").
   Status add_toml(std::string_view text, std::string_view source);
@@ -57,7 +74,9 @@ class Settings {
              SettingOrigin origin = SettingOrigin::set);
 
   // How the values fit together: r and w within n, n within the nodes, n at most
-  // limits::replicas_max, known engines and resolvers. The message says what to do.
+  // limits::replicas_max, known engines and resolvers; of a node also that it is one of the members
+  // and has a data directory, that all members can be found, and that no listener is open to other
+  // machines unless listen.insecure says so. The message says what to do.
   Status check(Registry& registry) const;
 
   // The value of a key of the table, as its type; the key must exist and have that type.
@@ -68,6 +87,9 @@ class Settings {
 
   // Names, sorted.
   std::vector<std::string> keyspace_names() const;
+  std::vector<std::string> member_names() const;
+  // In the order of their names; without any [member.*] the node alone.
+  std::vector<MemberSettings> members() const;
   // As `[engine.<name>]` says; for a stack "faulty(memory)" that of the innermost engine.
   EngineOptions engine_options(std::string_view engine) const;
   // Checks, then makes the keyspaces in the order of their names, which is their engines' order,
@@ -96,8 +118,14 @@ class Settings {
   Result<std::shared_ptr<const Keyspace>> make_keyspace(Registry& registry,
                                                         const std::string& name) const;
   Status check_counts(const Keyspace& keyspace) const;
+  Status check_node() const;
+  Status check_listeners() const;
+  Status check_members() const;
+  // Names of the section's parts, sorted: [section.<name>].
+  std::vector<std::string> part_names(std::string_view section) const;
 
   std::map<std::string, Value, std::less<>> values_;  // what is not here is built in
+  bool is_for_node_ = false;
 };
 
 }  // namespace ringwright

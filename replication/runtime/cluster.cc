@@ -9,9 +9,9 @@
 #include "engine/base/nearest.h"
 #include "engine/base/random.h"
 #include "engine/registry.h"
-#include "replication/runtime/cluster_map.h"
 #include "replication/runtime/data_directory.h"
 #include "replication/runtime/faulty_transport.h"
+#include "replication/runtime/node_parts.h"
 #include "replication/runtime/node_runner.h"
 #include "replication/runtime/parts.h"
 #include "replication/runtime/process_generation.h"
@@ -135,15 +135,9 @@ Result<std::unique_ptr<NodeRunner>> Cluster::Body::open_runner(const Slot& slot,
   auto directory =
       DataDirectory::open(make_posix_disk(directory_ + "/" + slot.name), wanted, random);
   if (!directory) return directory.error();
-  NodeRunnerSettings settings;
-  settings.name = slot.name;
-  settings.shards = static_cast<std::uint32_t>(settings_.number("node.shards"));
-  settings.executor_threads = static_cast<std::uint32_t>(settings_.number("node.executor_threads"));
-  settings.ping_interval = settings_.duration("membership.ping_interval");
-  settings.suspect_after = settings_.duration("membership.suspect_after");
-  settings.keyspaces = keyspaces_;
-  return NodeRunner::open(registry_with_parts(), std::move(settings), std::move(*directory),
-                          clock_);
+  return NodeRunner::open(registry_with_parts(),
+                          node_runner_settings(settings_, slot.name, keyspaces_),
+                          std::move(*directory), clock_);
 }
 
 Result<NodePort::Opened> Cluster::Body::open_port(std::size_t member) {
@@ -152,11 +146,7 @@ Result<NodePort::Opened> Cluster::Body::open_port(std::size_t member) {
   options.member = static_cast<std::uint32_t>(member);
   options.shards = static_cast<std::uint32_t>(settings_.number("node.shards"));
   options.clock = clock_;
-  auto opened = slots_[member].port->open(options);
-  if (!opened) return opened.error();
-  for (auto& transport : opened->transports)
-    transport = std::make_unique<FaultyTransport>(std::move(transport), links_, clock_);
-  return opened;
+  return ringwright::open_port(*slots_[member].port, options, links_);
 }
 
 Status Cluster::Body::make_map() {
@@ -170,12 +160,9 @@ Status Cluster::Body::make_map() {
     slot.port = std::move(*port);
     addresses.push_back(slot.port->address());
   }
-  auto ring = Ring::make(1, std::move(members),
-                         static_cast<std::uint32_t>(settings_.number("cluster.partitions")));
-  if (!ring) return ring.error();
-  map_ = make_cluster_map(settings_.text("cluster.name"),
-                          std::make_shared<const Ring>(std::move(*ring)), std::move(addresses),
-                          keyspaces_);
+  auto map = make_first_map(settings_, std::move(members), std::move(addresses), keyspaces_);
+  if (!map) return map.error();
+  map_ = std::move(*map);
   return ok_status();
 }
 

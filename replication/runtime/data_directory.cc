@@ -1,13 +1,13 @@
 #include "replication/runtime/data_directory.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <cstdio>
 #include <utility>
 
 #include "engine/base/hash.h"
 #include "engine/base/limits.h"
+#include "replication/config/node_id.h"
 #include "replication/version/record.h"
 
 namespace ringwright {
@@ -32,20 +32,6 @@ std::vector<std::string_view> split(std::string_view text, char separator) {
     if (at == text.npos) return parts;
     text.remove_prefix(at + 1);
   }
-}
-
-std::optional<NodeId> parse_node_id(std::string_view text) {
-  std::string hex;
-  for (const char c : text)
-    if (c != '-') hex.push_back(c);
-  if (hex.size() != 32) return std::nullopt;
-  std::array<std::uint64_t, 2> halves{};
-  for (std::size_t i = 0; i < 2; ++i) {
-    const char* const start = hex.data() + 16 * i;
-    const auto read = std::from_chars(start, start + 16, halves[i], 16);
-    if (read.ec != std::errc{} || read.ptr != start + 16) return std::nullopt;
-  }
-  return NodeId{halves[0], halves[1]};
 }
 
 // One line of the body; false when it is malformed.
@@ -108,7 +94,9 @@ Status check_manifest(const Manifest& found, const DataDirectory::Wanted& wanted
   if (wanted.node && found.node != *wanted.node)
     return refuse(
         path, "belongs to node " + to_string(found.node) + " and not to " + to_string(*wanted.node),
-        "give each node a directory of its own");
+        "give each node a directory of its own" +
+            (wanted.may_create ? ", or name the id of this one in node.id or [member.<name>]"
+                               : std::string()));
   if (found.partitioner != "hash")
     return refuse(path, "is laid out by partitioner '" + found.partitioner + "'",
                   "open it with the version that wrote it, or choose another directory");
@@ -200,10 +188,10 @@ Result<DataDirectory> DataDirectory::open(std::shared_ptr<Disk> disk, const Want
     if (!others->empty())
       return refuse(path, "holds '" + others->front() + "' but no " + file,
                     "choose an empty directory, or restore the " + file);
-    if (wanted.node)
+    if (wanted.node && !wanted.may_create)
       return refuse(path, "is empty and not that of node " + to_string(*wanted.node),
                     "bring its directory back, or replace the node");
-    directory.manifest_.node = {random.next(), random.next()};
+    directory.manifest_.node = wanted.node ? *wanted.node : NodeId{random.next(), random.next()};
     directory.manifest_.cluster = wanted.cluster;
     changed = true;
   }

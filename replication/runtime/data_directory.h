@@ -43,13 +43,15 @@ Bytes encode_manifest(const Manifest& manifest);
 // `corrupt`: no manifest, or damaged; `mismatch`: of a newer format. `path` is for the message.
 Result<Manifest> decode_manifest(ByteView bytes, const std::string& path);
 
-// A node's directory, claimed for as long as this lives. The first opening draws the node's id.
+// A node's directory, claimed for as long as this lives. The first opening draws the node's id,
+// unless it is given.
 class DataDirectory {
  public:
   struct Wanted {
     std::string cluster;
     std::vector<std::shared_ptr<const Keyspace>> keyspaces;
-    std::optional<NodeId> node;  // a restart: the id that must be found
+    std::optional<NodeId> node;  // the id that must be found; none: whatever is there
+    bool may_create = false;     // an empty directory becomes that of `node`, not a mismatch
   };
 
   // `locked`, naming the holder; `mismatch`, in a sentence that says what to do, when the directory

@@ -33,6 +33,14 @@ void LinkTable::heal() {
   update_any();
 }
 
+void LinkTable::replace(Links links) {
+  std::erase_if(links, [](const auto& entry) { return entry.second.is_sound(); });
+  const std::lock_guard lock(mutex_);
+  links_ = std::move(links);
+  partition_.clear();
+  update_any();
+}
+
 void LinkTable::update_any() {
   any_.store(!links_.empty() || !partition_.empty(), std::memory_order_release);
 }
@@ -48,7 +56,14 @@ LinkTable::Link LinkTable::link(Endpoint from, Endpoint to) const {
 
 FaultyTransport::FaultyTransport(std::unique_ptr<Transport> inner, std::shared_ptr<LinkTable> links,
                                  std::shared_ptr<Clock> clock)
-    : inner_(std::move(inner)), links_(std::move(links)), clock_(std::move(clock)) {}
+    : inner_(std::move(inner)),
+      links_(std::move(links)),
+      clock_(std::move(clock)),
+      filter_{[this](Envelope&& envelope) {
+                if (links_->any() && links_->link(envelope.source, envelope.target).cut) return;
+                receiver_->deliver(std::move(envelope));
+              },
+              [this](Endpoint endpoint) { receiver_->unreachable(endpoint); }} {}
 
 void FaultyTransport::release_due() {
   if (held_.empty()) return;
@@ -65,7 +80,9 @@ void FaultyTransport::poll(Instant until, const Sink& sink) {
   release_due();
   // Held messages must go out when they are due, so the wait ends there; the caller polls again.
   const Instant first_due = held_.empty() ? never : held_.begin()->first;
-  inner_->poll(std::min(until, first_due), sink);
+  receiver_ = &sink;
+  inner_->poll(std::min(until, first_due), filter_);
+  receiver_ = nullptr;
   release_due();
 }
 

@@ -30,6 +30,9 @@ class LinkTable {
   void partition(std::vector<std::pair<Endpoint, Endpoint>> links);
   // Mends everything.
   void heal();
+  using Links = std::map<std::pair<Endpoint, Endpoint>, Link>;  // by (from, to)
+  // At once instead of all that there was.
+  void replace(Links links);
 
   // False as long as every link is sound: then nothing need be asked.
   bool any() const { return any_.load(std::memory_order_acquire); }
@@ -41,14 +44,15 @@ class LinkTable {
   void update_any();
 
   mutable std::mutex mutex_;    // guards links_, partition_
-  std::map<Key, Link> links_;   // only those that are not sound
+  Links links_;                 // only those that are not sound
   std::vector<Key> partition_;  // sorted
   std::atomic<bool> any_{false};
 };
 
-// Cuts and delays what goes out over another transport. A cut link loses messages in silence; a
-// slow one holds them, in order, until they are due. What is held counts toward
-// limits::delayed_messages_max; above that it is lost.
+// Cuts and delays what goes over another transport. A cut link loses messages in silence, also
+// those that arrive over it: so a cut that only one of the two ends knows of holds in both
+// directions. A slow link holds what goes out, in order, until it is due. What is held counts
+// toward limits::delayed_messages_max; above that it is lost.
 class FaultyTransport final : public Transport {
  public:
   FaultyTransport(std::unique_ptr<Transport> inner, std::shared_ptr<LinkTable> links,
@@ -69,6 +73,8 @@ class FaultyTransport final : public Transport {
   const std::shared_ptr<LinkTable> links_;
   const std::shared_ptr<Clock> clock_;
   std::multimap<Instant, Envelope> held_;  // by when they are due; equal instants in sending order
+  const Sink* receiver_ = nullptr;         // of the poll that is running
+  const Sink filter_;
 };
 
 }  // namespace ringwright

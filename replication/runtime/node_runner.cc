@@ -135,6 +135,7 @@ ShardLoop::Parts NodeRunner::loop_parts(NodePlace& place, std::uint32_t shard,
   // `loops_` is complete before the first loop starts and stays until all have ended.
   parts.publish = [this](const std::shared_ptr<const NodeState>& state) {
     for (std::size_t i = 1; i < loops_.size(); ++i) loops_[i]->update(state);
+    if (settings_.watch_view) settings_.watch_view(state->view);
   };
   parts.report_unreachable = [this](Endpoint endpoint) { loops_[0]->hear_unreachable(endpoint); };
   return parts;

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -22,6 +23,9 @@ struct NodeRunnerSettings {
   Nanoseconds ping_interval = limits::ping_interval;
   Nanoseconds suspect_after = limits::suspect_after;
   std::vector<std::shared_ptr<const Keyspace>> keyspaces;  // in the order of their engines
+  // Told what the node believes of the members whenever that may have changed, on a thread of the
+  // node, which waits meanwhile; may be empty.
+  std::function<void(const std::shared_ptr<const View>&)> watch_view;
 };
 
 // Where the node stands among the others.

@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <map>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/storage_engine.h"
@@ -12,6 +13,9 @@
 namespace ringwright {
 
 enum class NodeCondition : std::uint8_t { up, paused, stopped, killed, failed };
+// As users see them.
+std::string_view node_condition_name(NodeCondition condition);
+std::string_view member_state_name(MemberState state);
 
 struct EngineStatus {
   std::string keyspace;  // "system" for the node-wide rows

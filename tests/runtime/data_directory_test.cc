@@ -71,6 +71,18 @@ TEST_F(DataDirectoryTest, TheNodeKeepsItsId) {
   EXPECT_EQ(open().status().code(), Code::mismatch);
 }
 
+TEST_F(DataDirectoryTest, AnEmptyDirectoryBecomesThatOfAGivenNodeOnlyOnRequest) {
+  wanted_.node = NodeId{1, 2};
+  EXPECT_EQ(open().status().code(), Code::mismatch);
+  wanted_.may_create = true;
+  EXPECT_EQ(open()->node(), (NodeId{1, 2}));
+  EXPECT_EQ(open()->node(), (NodeId{1, 2}));
+  wanted_.node = NodeId{1, 3};
+  const Status refused = open().status();
+  EXPECT_EQ(refused.code(), Code::mismatch);
+  EXPECT_NE(refused.message().find("node.id"), std::string::npos) << refused.message();
+}
+
 TEST_F(DataDirectoryTest, OneHolderAtATime) {
   const auto first = open();
   ASSERT_TRUE(first.has_value());

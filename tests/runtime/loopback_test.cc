@@ -126,5 +126,36 @@ TEST_F(LoopbackTest, LinksAreCutAndDelayedInOneDirection) {
   EXPECT_FALSE(links->any());
 }
 
+TEST_F(LoopbackTest, WhatArrivesOverACutLinkIsLostToo) {
+  const auto links = std::make_shared<LinkTable>();
+  FaultyTransport faulty(std::move(to_a_), links, make_system_clock());
+  // Sent before the cut, by an end that knows nothing of it.
+  to_b_[0]->send(pings(b_, a_, 1));
+  links->cut(b_, a_);
+  EXPECT_TRUE(poll(faulty).messages.empty());
+  to_b_[0]->send(pings(b_, a_, 1));
+  EXPECT_TRUE(poll(faulty).messages.empty());
+  faulty.send(pings(a_, b_, 1));
+  EXPECT_EQ(poll(*to_b_[0]).messages.size(), 1U);
+  // What a client sends, whose endpoint is in no link, still arrives, and so does that a node left.
+  const LoopbackNetwork::ClientEnd client = network_->open_client();
+  client.transport->send(pings(client.endpoint, a_, 1));
+  EXPECT_EQ(poll(faulty).messages.size(), 1U);
+  to_b_[0]->close();
+  EXPECT_EQ(poll(faulty).unreachable, std::vector<Endpoint>{b_});
+}
+
+TEST_F(LoopbackTest, ATableOfLinksIsReplacedAsAWhole) {
+  LinkTable links;
+  links.cut(a_, b_);
+  links.partition({{b_, a_}});
+  links.replace({{{b_, a_}, {false, milliseconds(5)}}, {{a_, b_}, {}}});
+  EXPECT_FALSE(links.link(a_, b_).cut);
+  EXPECT_FALSE(links.link(b_, a_).cut);
+  EXPECT_EQ(links.link(b_, a_).delay, milliseconds(5));
+  links.replace({});
+  EXPECT_FALSE(links.any());
+}
+
 }  // namespace
 }  // namespace ringwright

@@ -184,7 +184,8 @@ def outside_refusal(path, place, header):
 
 def touches_the_world(path):
     """Whether the file is one of those that turn a seam into the real thing."""
-    if path.startswith("replication/runtime/") or path.startswith("replication/runtime."):
+    # The production driver, and the node that is a process of its own around it.
+    if path.startswith(("replication/runtime/", "replication/runtime.", "replication/daemon/")):
         return True
     stem = path.rsplit(".", 1)[0]
     return path.startswith("engine/base/") and stem.endswith(("_posix", "_system"))

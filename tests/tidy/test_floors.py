@@ -138,7 +138,19 @@ class FloorsTest(unittest.TestCase):
         call = "auto t = std::chrono::steady_clock::now();\n"
         self.write("engine/base/clock_system.cc", call)
         self.write("engine/base/disk_posix.cc", call)
+        self.write("replication/daemon/http_server.cc", "#include <sys/socket.h>\nstd::thread t;\n")
         self.assert_clean("replication/runtime/runtime.cc", call)
+
+    def test_a_daemon_beside_its_folder_may_not(self):
+        self.assert_caught("replication/daemon.cc", "\nstd::thread t;\n", 2, "seam")
+
+    def test_a_machine_may_not_include_the_daemon(self):
+        self.assert_caught(
+            "replication/ring/ring.cc",
+            '#include "replication/daemon/http_server.h"\n',
+            1,
+            "of floor 5",
+        )
 
     def test_words_that_only_look_banned_are_clean(self):
         self.assert_clean(

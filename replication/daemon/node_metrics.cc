@@ -1,0 +1,109 @@
+#include "replication/daemon/node_metrics.h"
+
+#include <array>
+
+#include "engine/base/library_version.h"
+#include "replication/daemon/metrics_text.h"
+
+namespace ringwright {
+namespace {
+
+struct Help {
+  std::string_view name;
+  std::string_view text;
+};
+constexpr std::array helps = {
+    Help{"ringwright_clock_ahead_refused_total",
+         "Stamps refused because they were too far ahead of the wall clock."},
+    Help{"ringwright_corrupt_records_total", "Records that failed their checksum."},
+    Help{"ringwright_engine_calls_executor_total", "Engine calls made by the executor's threads."},
+    Help{"ringwright_engine_calls_inline_total", "Engine calls made without leaving the shard."},
+    Help{"ringwright_fallback_rows_delivered_total",
+         "Rows that a stand-in handed to the primaries of their key."},
+    Help{"ringwright_loop_messages_sent_total", "Messages handed to the transport."},
+    Help{"ringwright_loop_wake_ups_total", "Rounds of the shards' loops."},
+    Help{"ringwright_read_repairs_total", "Replicas that a get found stale and repaired."},
+    Help{"ringwright_repeated_requests_total", "Requests that came again and were recognised."},
+};
+
+std::string_view help_of(std::string_view name) {
+  name = name.substr(0, name.find('{'));
+  for (const Help& help : helps)
+    if (help.name == name) return help.text;
+  return "Counted since the node started.";
+}
+
+void add_members(MetricsText& metrics, const NodeStatus& status) {
+  for (const MemberState state :
+       {MemberState::alive, MemberState::suspect, MemberState::dead, MemberState::left}) {
+    double count = 0;
+    for (const auto& [name, seen] : status.members)
+      if (seen == state) ++count;
+    metrics.gauge("ringwright_ring_nodes", "Members of the ring, as this node sees them.", count,
+                  {{"state", std::string(member_state_name(state))}});
+  }
+}
+
+void add_engines(MetricsText& metrics, const NodeStatus& status) {
+  for (const EngineStatus& engine : status.engines) {
+    const MetricsText::Labels labels = {{"keyspace", engine.keyspace}};
+    metrics.gauge("ringwright_engine_info", "Which engine keeps a keyspace; always 1.", 1,
+                  {{"keyspace", engine.keyspace},
+                   {"engine", engine.engine},
+                   {"durability", std::string(durability_name(engine.durability))}});
+    metrics.gauge("ringwright_engine_approximate_keys", "Keys in the engine, by its own estimate.",
+                  static_cast<double>(engine.stats.approximate_keys), labels);
+    metrics.gauge("ringwright_engine_disk_bytes", "What the engine's files take.",
+                  static_cast<double>(engine.stats.disk_bytes), labels);
+    metrics.gauge("ringwright_engine_memory_bytes", "What the engine holds in memory.",
+                  static_cast<double>(engine.stats.memory_bytes), labels);
+    metrics.gauge("ringwright_engine_pressure",
+                  "How near the engine is to stalling writes, from 0 to 1.", engine.pressure,
+                  labels);
+  }
+}
+
+void add_process(MetricsText& metrics, const ProcessFigures& figures) {
+  metrics.gauge("process_resident_memory_bytes", "Resident memory.",
+                static_cast<double>(figures.resident_bytes));
+  metrics.gauge("process_virtual_memory_bytes", "Virtual memory.",
+                static_cast<double>(figures.virtual_bytes));
+  metrics.counter("process_cpu_seconds_total", "User and system CPU time.", figures.cpu_seconds);
+  metrics.gauge("process_open_fds", "Open file descriptors.",
+                static_cast<double>(figures.open_files));
+  metrics.gauge("process_max_fds", "Most file descriptors that may be open.",
+                static_cast<double>(figures.open_files_max));
+  metrics.gauge("process_start_time_seconds", "Start of the process since 1970.",
+                figures.started_seconds);
+}
+
+}  // namespace
+
+std::string metrics_text(const NodeStatus& status, ServiceState state,
+                         const ProcessFigures& figures) {
+  MetricsText metrics;
+  metrics.gauge("ringwright_build_info", "What was built; always 1.", 1,
+                {{"version", std::string(library_version())}, {"compiler", __VERSION__}});
+  metrics.gauge("ringwright_node_info", "Which node this is; always 1.", 1,
+                {{"node", status.name}, {"id", to_string(status.id)}});
+  metrics.gauge("ringwright_up", "Whether the node runs and is not paused.",
+                status.condition == NodeCondition::up ? 1 : 0);
+  metrics.gauge("ringwright_node_ready", "Whether the node serves and means to go on.",
+                state == ServiceState::serving ? 1 : 0);
+  metrics.gauge("ringwright_node_shards", "Data-path threads.", status.shards);
+  metrics.gauge("ringwright_node_may_hold_fallback_rows",
+                "Whether the node may still hold copies for others.",
+                status.may_hold_fallback_rows ? 1 : 0);
+  add_members(metrics, status);
+  add_engines(metrics, status);
+  double malformed = 0;
+  for (const auto& [name, count] : status.counters)
+    if (!metrics.named_counter(name, help_of(name), count)) ++malformed;
+  metrics.gauge("ringwright_malformed_counters",
+                "Counters left out here because their name is not in the metrics' format.",
+                malformed);
+  add_process(metrics, figures);
+  return metrics.text();
+}
+
+}  // namespace ringwright
