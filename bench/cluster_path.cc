@@ -54,7 +54,7 @@ Options parse(int argc, char** argv) {
   const double seconds = std::stod(argument(argc, argv, "seconds", "2"));
   options.duration = std::chrono::milliseconds(static_cast<long>(seconds * 1000));
   options.repeats = number_argument(argc, argv, "repeats", 7);
-  options.profile = std::find(argv + 1, argv + argc, std::string_view("--profile")) != argv + argc;
+  options.profile = has_flag(argc, argv, "profile");
   for (int i = 1; i + 1 < argc; ++i)
     if (argv[i] == std::string_view("--set")) options.cluster.more.push_back(argv[i + 1]);
   return options;

@@ -2,7 +2,7 @@
 // bench/wire/sketch_node.h), driven over TCP by the load client that drives real nodes too.
 //
 // Usage: quorum_sketch [--connections 4] [--window 16] [--seconds 2] [--repeats 5] [--keys 100000]
-//                      [--value-bytes 100] [--seed 42]
+//                      [--value-bytes 100] [--seed 42] [--profile]
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -11,6 +11,7 @@
 #include "bench/bench_support.h"
 #include "bench/wire/interrupt.h"
 #include "bench/wire/measured_run.h"
+#include "bench/wire/profile.h"
 #include "bench/wire/sketch_node.h"
 
 namespace ringwright::bench {
@@ -43,6 +44,7 @@ void run(int argc, char** argv) {
     const auto samples = measure_alternating({sketch}, operation, duration, repeats);
     print_measured(sketch.name, operation, samples[0]);
     print_nodes(samples[0]);
+    if (has_flag(argc, argv, "profile")) print_profile(sketch, operation, duration);
   }
 }
 

@@ -13,6 +13,7 @@ namespace ringwright::bench {
 namespace {
 
 constexpr std::size_t lines_max = 40;
+constexpr std::size_t line_columns_max = 130;  // names of templates go on for ever
 constexpr std::chrono::seconds report_timeout{60};
 
 std::string find_perf() {
@@ -27,8 +28,10 @@ void print_log(const std::string& path) {
   std::ifstream file(path);
   std::size_t printed = 0;
   for (std::string line; printed < lines_max && std::getline(file, line);) {
+    // Some versions of perf add columns of dashes.
+    line.resize(line.find_last_not_of(" -") + 1);
     if (line.empty() || line[0] == '#') continue;
-    std::printf("      %s\n", line.c_str());
+    std::printf("      %s\n", line.substr(0, line_columns_max).c_str());
     ++printed;
   }
 }

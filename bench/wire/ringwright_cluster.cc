@@ -102,10 +102,10 @@ Status RingwrightCluster::start_node(std::size_t index, const std::string& progr
   for (std::size_t i = 0; i < settings_.nodes; ++i)
     config << "[member." << node_name(i) << "]\nclient = \"" << address(i, client)
            << "\"\npeer = \"" << address(i, peer) << "\"\n";
-  config << "[transport]\nkind = \"thrift\"\n[log]\nlevel = \"warn\"\n[keyspace.default]\nengine = "
-            "\""
-         << settings_.engine << "\"\nn = 3\nr = 2\nw = 2\nfan_out = \"all\"\nresolver = \""
-         << settings_.resolver << "\"\ndurability = \"" << settings_.durability << "\"\n";
+  config << "[transport]\nkind = \"thrift\"\n[log]\nlevel = \"warning\"\n[keyspace.default]\n"
+         << "n = 3\nr = 2\nw = 2\nfan_out = \"all\"\nengine = \"" << settings_.engine
+         << "\"\nresolver = \"" << settings_.resolver << "\"\ndurability = \""
+         << settings_.durability << "\"\n";
   config.close();
   if (config.fail()) return {Code::io_error, "cannot write " + base + ".toml"};
 
