@@ -1,7 +1,9 @@
 #pragma once
 
+#include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 
 #include "engine/base/bytes.h"
 
@@ -11,18 +13,26 @@ namespace ringwright {
 // big-endian so that byte order is ring order. A varint is LEB128, at most 10 bytes, and only its
 // shortest form is accepted, so that equal values are equal bytes.
 
+// As a whole, not byte by byte: most of what is encoded and decoded are actors and stamps.
+constexpr std::uint64_t in_order(std::uint64_t value, std::endian order) {
+  return order == std::endian::native ? value : __builtin_bswap64(value);
+}
+
 inline void put_u8(Bytes& out, std::uint8_t value) { out.push_back(static_cast<char>(value)); }
 
-inline void put_little_endian(Bytes& out, std::uint64_t value, std::size_t size) {
+inline void put_raw(Bytes& out, std::uint64_t ordered, std::size_t size) {
   char raw[8];
-  for (std::size_t i = 0; i < size; ++i) raw[i] = static_cast<char>(value >> (8 * i));
+  std::memcpy(raw, &ordered, sizeof(raw));
   out.append(raw, size);
 }
-inline void put_u32(Bytes& out, std::uint32_t value) { put_little_endian(out, value, 4); }
-inline void put_u64(Bytes& out, std::uint64_t value) { put_little_endian(out, value, 8); }
-
+inline void put_u32(Bytes& out, std::uint32_t value) {
+  put_raw(out, in_order(value, std::endian::little), 4);
+}
+inline void put_u64(Bytes& out, std::uint64_t value) {
+  put_raw(out, in_order(value, std::endian::little), 8);
+}
 inline void put_u64_big_endian(Bytes& out, std::uint64_t value) {
-  for (int shift = 56; shift >= 0; shift -= 8) out.push_back(static_cast<char>(value >> shift));
+  put_raw(out, in_order(value, std::endian::big), 8);
 }
 
 inline void put_varint(Bytes& out, std::uint64_t value) {
@@ -46,15 +56,15 @@ class Decoder {
  public:
   explicit Decoder(ByteView input) : input_(input) {}
 
-  std::uint8_t u8() { return static_cast<std::uint8_t>(take_little_endian(1)); }
-  std::uint32_t u32() { return static_cast<std::uint32_t>(take_little_endian(4)); }
-  std::uint64_t u64() { return take_little_endian(8); }
-
-  std::uint64_t u64_big_endian() {
-    std::uint64_t value = 0;
-    for (const char byte : take(8)) value = value << 8 | static_cast<std::uint8_t>(byte);
-    return value;
+  std::uint8_t u8() {
+    const ByteView raw = take(1);
+    return raw.empty() ? 0 : static_cast<std::uint8_t>(raw.front());
   }
+  std::uint32_t u32() {
+    return static_cast<std::uint32_t>(in_order(take_raw(4), std::endian::little));
+  }
+  std::uint64_t u64() { return in_order(take_raw(8), std::endian::little); }
+  std::uint64_t u64_big_endian() { return in_order(take_raw(8), std::endian::big); }
 
   std::uint64_t varint() {
     std::uint64_t value = 0;
@@ -103,12 +113,12 @@ class Decoder {
   bool complete() const { return !failed_ && input_.empty(); }
 
  private:
-  std::uint64_t take_little_endian(std::size_t size) {
+  // The first bytes in memory are the first of the input, whatever the machine's order.
+  std::uint64_t take_raw(std::size_t size) {
     const ByteView raw = take(size);
-    std::uint64_t value = 0;
-    for (std::size_t i = 0; i < raw.size(); ++i)
-      value |= static_cast<std::uint64_t>(static_cast<std::uint8_t>(raw[i])) << (8 * i);
-    return value;
+    std::uint64_t ordered = 0;
+    if (!raw.empty()) std::memcpy(&ordered, raw.data(), size);
+    return ordered;
   }
 
   ByteView input_;

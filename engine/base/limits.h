@@ -64,6 +64,24 @@ constexpr Nanoseconds client_reply_grace = milliseconds(50);
 // How often a node that could not be reached is asked whether it is back.
 constexpr Nanoseconds client_probe_interval = milliseconds(50);
 
+// Connections. A node reads nothing more from a client that has this many calls, or about this many
+// bytes of requests and unread answers, under way; nor from any when the bytes of all of one shard
+// reach their bound.
+constexpr std::size_t connections_max = 10'000;  // of clients, for each shard; more are closed
+constexpr std::size_t connection_calls_max = 1024;
+constexpr std::size_t connection_bytes_max = 32 * 1024 * 1024;
+constexpr std::size_t connections_bytes_max = 512 * 1024 * 1024;
+constexpr std::size_t accepts_at_once = 64;
+constexpr Nanoseconds frame_deadline = seconds(30);   // from a frame's first byte to its last
+constexpr Nanoseconds hello_deadline = seconds(5);    // of a peer, from its connecting
+constexpr Nanoseconds idle_deadline = seconds(300);   // of a client without calls
+constexpr Nanoseconds unread_deadline = seconds(30);  // of answers that nobody reads
+constexpr Nanoseconds connect_deadline = seconds(1);
+constexpr Nanoseconds reconnect_after = milliseconds(100);
+constexpr Nanoseconds reconnect_after_refusal = seconds(1);
+constexpr std::size_t peer_queue_bytes_max = 64 * 1024 * 1024;  // unsent, to one peer
+constexpr std::size_t peer_batch_bytes = 1024 * 1024;           // messages that share a frame
+
 // The production driver.
 constexpr Nanoseconds status_wait = milliseconds(250);         // then the last answer is shown
 constexpr Nanoseconds drain_deadline = seconds(2);             // of a clean stop

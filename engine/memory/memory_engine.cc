@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/check.h"
+#include "engine/base/hash.h"
 #include "engine/base/limits.h"
 #include "engine/base/nearest.h"
 #include "engine/builtin_engines.h"
@@ -12,8 +13,8 @@
 namespace ringwright {
 namespace {
 
-// What a row costs beside its bytes: the map's node and two string heads.
-constexpr std::uint64_t row_overhead_bytes = 112;
+// What a row costs beside its bytes: the map's node, two string heads, its share of the index.
+constexpr std::uint64_t row_overhead_bytes = 144;
 // Kind and two lengths, and the share of a record's head.
 constexpr std::uint64_t logged_row_overhead_bytes = 8;
 // Head of a payload; per operation one byte of kind and two lengths of at most ten.
@@ -84,6 +85,7 @@ Status MemoryEngine::open(const EngineContext& context) {
       log_.reset();
       directory_lock_.reset();
       rows_.clear();
+      index_.clear();
       row_bytes_ = 0;
       return opened;
     }
@@ -128,7 +130,7 @@ std::vector<Result<std::optional<Bytes>>> MemoryEngine::multi_get(std::span<cons
       found.emplace_back(status);
       continue;
     }
-    const auto at = rows_.find(key);
+    const auto at = find_row(key);
     if (at == rows_.end()) found.emplace_back(std::optional<Bytes>());
     else found.emplace_back(std::optional<Bytes>(at->second));
   }
@@ -184,10 +186,10 @@ Status MemoryEngine::apply(std::span<const LogOperation> operations) {
   for (const LogOperation& operation : operations) {
     switch (operation.kind) {
       case LogKind::put:
-        put_row(operation.key, Bytes(operation.value));
+        put_row(find_row(operation.key), operation.key, Bytes(operation.value));
         break;
       case LogKind::remove:
-        if (const auto at = rows_.find(operation.key); at != rows_.end())
+        if (const auto at = find_row(operation.key); at != rows_.end())
           erase_rows({at, std::next(at)});
         break;
       case LogKind::merge:
@@ -204,10 +206,17 @@ Status MemoryEngine::apply(std::span<const LogOperation> operations) {
   return ok_status();
 }
 
-void MemoryEngine::put_row(ByteView key, Bytes row) {
-  auto at = rows_.find(key);
+MemoryEngine::Rows::iterator MemoryEngine::find_row(ByteView key) {
+  const auto* const at =
+      index_.find(hash64(key), [key](Rows::iterator row) { return row->first == key; });
+  return at == nullptr ? rows_.end() : *at;
+}
+
+// `at`: where the key's row is, or the end.
+void MemoryEngine::put_row(Rows::iterator at, ByteView key, Bytes row) {
   if (at == rows_.end()) {
     at = rows_.emplace(Bytes(key), Bytes()).first;
+    index_.insert(hash64(key), at);
     row_bytes_ += key.size();
   }
   row_bytes_ += row.size();
@@ -216,16 +225,18 @@ void MemoryEngine::put_row(ByteView key, Bytes row) {
 }
 
 void MemoryEngine::erase_rows(const RowsPart& part) {
-  for (auto at = part.first; at != part.second; ++at)
+  for (auto at = part.first; at != part.second; ++at) {
     row_bytes_ -= at->first.size() + at->second.size();
+    index_.erase(hash64(at->first), [at](Rows::iterator row) { return row == at; });
+  }
   rows_.erase(part.first, part.second);
 }
 
 void MemoryEngine::merge_row(ByteView key, ByteView operand) {
-  const auto at = rows_.find(key);
+  const auto at = find_row(key);
   std::optional<ByteView> base;
   if (at != rows_.end()) base = at->second;
-  put_row(key, context_.policy->merge(key, base, {&operand, 1}));
+  put_row(at, key, context_.policy->merge(key, base, {&operand, 1}));
 }
 
 MemoryEngine::RowsPart MemoryEngine::find_range(const KeyRange& range) {
@@ -367,6 +378,7 @@ Status MemoryEngine::close() {
   log_.reset();
   directory_lock_.reset();
   rows_.clear();
+  index_.clear();
   row_bytes_ = 0;
   return ok_status();
 }

@@ -8,15 +8,17 @@
 #include <shared_mutex>
 #include <string>
 
+#include "engine/base/hash_index.h"
 #include "engine/memory/append_log.h"
 #include "engine/storage_engine.h"
 
 namespace ringwright {
 
-// All rows in one ordered map, and a log of the writes for the classes `os` and `disk`. The
-// reference for what an engine answers. Open reads everything; `iterate` copies its range when it
-// is made (that is the snapshot), so ask for the range that you need. Class `none` writes no log:
-// what `flush` wrote is all that the next open finds; without a disk it keeps nothing at all.
+// All rows in one ordered map, for ranges, with a hash index over it, for single keys; and a log of
+// the writes for the classes `os` and `disk`. The reference for what an engine answers. Open reads
+// everything; `iterate` copies its range when it is made (that is the snapshot), so ask for the
+// range that you need. Class `none` writes no log: what `flush` wrote is all that the next open
+// finds; without a disk it keeps nothing at all.
 //
 // Option: native_merge = true | false (the capability `merge`).
 //
@@ -57,8 +59,9 @@ class MemoryEngine final : public StorageEngine {
   Result<std::uint64_t> write_operations(std::span<const LogOperation> operations,
                                          MayBlock may_block);
   RowsPart find_range(const KeyRange& range);
+  Rows::iterator find_row(ByteView key);
   Status apply(std::span<const LogOperation> operations);
-  void put_row(ByteView key, Bytes row);
+  void put_row(Rows::iterator at, ByteView key, Bytes row);
   void erase_rows(const RowsPart& part);
   void merge_row(ByteView key, ByteView operand);
   Bytes encode_snapshot(std::uint64_t base_sequence);
@@ -79,8 +82,9 @@ class MemoryEngine final : public StorageEngine {
   bool rewriting_ = false;
   std::uint64_t rewrite_above_ = 0;  // a sync rewrites a log larger than this
 
-  std::shared_mutex rows_mutex_;  // guards rows_, row_bytes_
+  std::shared_mutex rows_mutex_;  // guards rows_, index_, row_bytes_
   Rows rows_;
+  HashIndex<Rows::iterator> index_;  // every row, by the hash of its key
   std::uint64_t row_bytes_ = 0;
 };
 

@@ -79,6 +79,7 @@ Courier::Courier(ClientParts parts, std::string node, std::uint32_t retries)
     arrivals_.messages.push_back(std::move(envelope));
   };
   sink_.unreachable = [this](Endpoint endpoint) { arrivals_.unreachable.push_back(endpoint); };
+  sink_.unsent = [this](OperationId operation) { arrivals_.unsent.push_back(operation); };
 }
 
 void Courier::carry(std::span<Call> calls, std::size_t concurrency) {
@@ -135,20 +136,41 @@ void Courier::handle_arrivals(Instant now) {
     if (auto* const reply = std::get_if<ClientReply>(&envelope.message))
       handle_reply(std::move(*reply), now);
   }
+  for (const OperationId operation : arrivals_.unsent) handle_unsent(operation, now);
   for (const Endpoint endpoint : arrivals_.unreachable)
     if (const auto member = member_at(endpoint)) handle_unreachable(*member, now);
   arrivals_.messages.clear();
   arrivals_.unreachable.clear();
+  arrivals_.unsent.clear();
   if (!parked_.empty()) unpark_calls(now);
   for (Batch* const batch : batches_)
     if (batch->has_news) batch->changed.notify_one();
 }
 
-void Courier::handle_reply(ClientReply reply, Instant now) {
-  const std::size_t at = reply.operation & ((std::uint64_t{1} << slot_bits) - 1);
+Call* Courier::find_call(OperationId operation) {
+  const std::size_t at = operation & ((std::uint64_t{1} << slot_bits) - 1);
   Call* const call = at < slots_.size() ? slots_[at].call : nullptr;
+  return call != nullptr && call->operation_ == operation ? call : nullptr;
+}
+
+void Courier::handle_unsent(OperationId operation, Instant now) {
+  Call* const call = find_call(operation);
+  if (call == nullptr) return;
+  end_attempt(*call);
+  handle_failure(*call, unreachable_error(call->member_), now);
+}
+
+ClientError Courier::unreachable_error(std::uint32_t member) const {
+  ClientError error;
+  error.message = ring_->members()[member].name + " cannot be reached";
+  error.retryable = true;
+  return error;
+}
+
+void Courier::handle_reply(ClientReply reply, Instant now) {
+  Call* const call = find_call(reply.operation);
   // An echo that does not fit belongs to another request: that one's outcome is nobody's here.
-  if (call == nullptr || call->operation_ != reply.operation || reply.key != call->key()) return;
+  if (call == nullptr || reply.key != call->key()) return;
   if (call->is_put() && reply.request != std::get<PutRequest>(call->request).request) return;
   end_attempt(*call);
   if (reply.outcome == Outcome::ok) {
@@ -181,10 +203,7 @@ void Courier::handle_unreachable(std::uint32_t member, Instant now) {
     end_attempt(*call);
     // What was sent there may have arrived.
     if (call->is_put()) call->perhaps_applied_ = true;
-    ClientError failure;
-    failure.message = ring_->members()[member].name + " cannot be reached";
-    failure.retryable = true;
-    handle_failure(*call, std::move(failure), now);
+    handle_failure(*call, unreachable_error(member), now);
   }
 }
 

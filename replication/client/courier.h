@@ -74,12 +74,14 @@ class Courier {
   struct Arrivals {
     std::vector<Envelope> messages;
     std::vector<Endpoint> unreachable;
+    std::vector<OperationId> unsent;
   };
   using Lock = std::unique_lock<std::mutex>;
 
   void lead(Lock& lock, Instant until);
   void handle_arrivals(Instant now);
   void handle_reply(ClientReply reply, Instant now);
+  void handle_unsent(OperationId operation, Instant now);
   void handle_failure(Call& call, ClientError failure, Instant now);
   void handle_unreachable(std::uint32_t member, Instant now);
   void start_calls(Batch& batch, Instant now);
@@ -90,11 +92,13 @@ class Courier {
   void unpark_calls(Instant now);
   void probe(std::uint32_t member, Instant now);
   void probe_down_peers(Instant now);
+  Call* find_call(OperationId operation);
   void end_attempt(Call& call);
   void finish(Call& call);
   void fail(Call& call, ClientError error);
   ClientError closed_error(const Call& call) const;
   ClientError timeout_error(const Call& call) const;
+  ClientError unreachable_error(std::uint32_t member) const;
   std::optional<std::uint32_t> choose(const Call& call) const;
   bool may_ask(std::uint32_t member) const { return !pinned_ || *pinned_ == member; }
   std::optional<std::uint32_t> member_at(Endpoint endpoint) const;

@@ -9,8 +9,11 @@ namespace ringwright {
 
 GetOperation::GetOperation(std::vector<PreferenceEntry> candidates, std::uint32_t primaries,
                            std::uint32_t r, std::uint32_t ask, RecordKind kind)
-    : primaries_(primaries), kind_(kind), count_(r, ask) {
+    : primaries_(primaries), count_(r, ask) {
   RW_CHECK(r <= ask && ask <= candidates.size());
+  merged_.kind = kind;
+  replicas_.reserve(candidates.size());
+  asks_.reserve(ask);
   for (const PreferenceEntry& entry : candidates) {
     const bool now = replicas_.size() < ask;
     replicas_.push_back({entry, now ? Replica::Heard::asked : Replica::Heard::not_asked, {}});
@@ -31,15 +34,28 @@ GetOperation::Replica* GetOperation::waiting_for(std::uint32_t member) {
   return at == replicas_.end() ? nullptr : &*at;
 }
 
+const GetOperation::Replica* GetOperation::first_with_record() const {
+  const auto at = std::find_if(replicas_.begin(), replicas_.end(), [](const Replica& each) {
+    return each.heard == Replica::Heard::good && !each.record.empty();
+  });
+  return at == replicas_.end() ? nullptr : &*at;
+}
+
 void GetOperation::answered(std::uint32_t member, Bytes record, ByteView key) {
   Replica* replica = waiting_for(member);
   if (replica == nullptr) return;
   const bool known = std::any_of(replicas_.begin(), replicas_.end(), [&](const Replica& each) {
     return each.heard == Replica::Heard::good && each.record == record;
   });
-  if (!record.empty() && !known && !decode_record(record, key, kind_)) {
-    failed(member, {Code::corrupt, "a replica sent a record that cannot be decoded"});
-    return;
+  if (!record.empty() && !known) {
+    auto decoded = decode_record(record, key, merged_.kind);
+    if (!decoded) {
+      failed(member, {Code::corrupt, "a replica sent a record that cannot be decoded"});
+      return;
+    }
+    records_differ_ = first_with_record() != nullptr;
+    merged_ = records_differ_ ? merge_records(std::move(merged_), std::move(*decoded))
+                              : std::move(*decoded);
   }
   replica->heard = Replica::Heard::good;
   replica->record = std::move(record);
@@ -97,19 +113,10 @@ std::optional<Answer> GetOperation::take_answer() {
   return taken;
 }
 
-Record GetOperation::merged(ByteView key) const {
-  Record merged;
-  merged.kind = kind_;
-  const Bytes* last = nullptr;
-  for (const Replica& replica : replicas_) {
-    if (replica.heard != Replica::Heard::good || replica.record.empty()) continue;
-    if (last != nullptr && *last == replica.record) continue;
-    last = &replica.record;
-    auto record = decode_record(replica.record, key, kind_);
-    RW_CHECK(record.has_value());
-    merged = merged.empty() ? std::move(*record) : merge_records(merged, *record);
-  }
-  return merged;
+Bytes GetOperation::canonical(ByteView key) const {
+  if (merged_.empty()) return {};
+  // Bytes that could be decoded are canonical.
+  return records_differ_ ? encode_record(merged_, key) : first_with_record()->record;
 }
 
 std::vector<GetOperation::Repair> GetOperation::repairs(ByteView canonical) const {

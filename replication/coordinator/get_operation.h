@@ -43,8 +43,9 @@ class GetOperation {
   void deadline_passed();
 
   std::optional<Answer> take_answer();
-  // The merge of the good answers until now.
-  Record merged(ByteView key) const;
+  // The merge of the good answers until now, and its canonical bytes; empty when all were absent.
+  const Record& merged() const { return merged_; }
+  Bytes canonical(ByteView key) const;
 
   struct Repair {
     std::uint32_t member = 0;
@@ -61,14 +62,16 @@ class GetOperation {
   };
 
   Replica* waiting_for(std::uint32_t member);
+  const Replica* first_with_record() const;
   void judge();
 
   State state_ = State::waiting;
   std::vector<Replica> replicas_;
   std::vector<std::uint32_t> asks_;
   std::uint32_t primaries_;
-  RecordKind kind_;
   QuorumCount count_;
+  Record merged_;
+  bool records_differ_ = false;  // among the good answers that have one
   std::optional<Answer> answer_;
   Status last_error_;
 };

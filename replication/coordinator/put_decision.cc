@@ -96,12 +96,11 @@ Result<PutDecision> decide_put(const PutIntent& intent, const PutLimits& bounds,
   if (seeded_bug(SeededBug::mark_kept_from_peer) && !row.mark)
     row.mark = own_actor_in(row.record.vector, issuer);
   // Dots of the mark that only the other row or the client knows are dots that this row has lost.
-  VersionVector seen_elsewhere = intent.context.vector;
-  seen_elsewhere.merge(other.record.vector);
-  const bool go_on = issuer.may_go_on(row.mark, row.record.vector, seen_elsewhere);
+  const bool go_on = issuer.may_go_on(row.mark, row.record.vector, intent.context.vector) &&
+                     issuer.may_go_on(row.mark, row.record.vector, other.record.vector);
   Record own = other.record.empty() ? std::move(row.record)
                : row.record.empty() ? other.record
-                                    : merge_records(row.record, other.record);
+                                    : merge_records(std::move(row.record), other.record);
 
   PutDecision decision;
   Record record;

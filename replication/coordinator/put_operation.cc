@@ -8,9 +8,8 @@ namespace ringwright {
 
 PutOperation::PutOperation(std::vector<PreferenceEntry> replicas, std::uint32_t own,
                            std::uint32_t w)
-    : replicas_(std::move(replicas)),
-      heard_(replicas_.size(), false),
-      count_(w, static_cast<std::uint32_t>(replicas_.size())) {
+    : replicas_(std::move(replicas)), count_(w, static_cast<std::uint32_t>(replicas_.size())) {
+  RW_CHECK(replicas_.size() <= heard_.size());
   RW_CHECK(std::any_of(replicas_.begin(), replicas_.end(),
                        [own](const PreferenceEntry& entry) { return entry.member == own; }));
 }

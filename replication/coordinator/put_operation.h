@@ -1,8 +1,10 @@
 #pragma once
 
+#include <bitset>
 #include <optional>
 #include <vector>
 
+#include "engine/base/limits.h"
 #include "replication/coordinator/answer.h"
 #include "replication/coordinator/quorum.h"
 #include "replication/ring/preference_list.h"
@@ -55,7 +57,7 @@ class PutOperation {
 
   State state_ = State::applying;
   std::vector<PreferenceEntry> replicas_;
-  std::vector<bool> heard_;
+  std::bitset<limits::replicas_max> heard_;  // by position in replicas_
   QuorumCount count_;
   std::optional<Answer> answer_;
   std::string last_refusal_;

@@ -29,7 +29,6 @@ constexpr std::size_t worker_count = 4;
 constexpr int backlog = 64;
 constexpr std::size_t header_bytes_max = 16 * 1024;
 constexpr std::size_t body_bytes_max = 256 * 1024;
-constexpr auto request_deadline = std::chrono::seconds(5);
 // How long the rest of a refused request is read, so that its sender sees the answer.
 constexpr auto linger_deadline = std::chrono::milliseconds(500);
 
@@ -143,20 +142,22 @@ Head parse_head(std::string_view text) {
 // One connection, with one request on it.
 class Connection {
  public:
-  Connection(int socket, int stop) : socket_(socket), stop_(stop) {}
+  Connection(int socket, int stop, Nanoseconds deadline)
+      : socket_(socket),
+        stop_(stop),
+        deadline_(steady_clock::now() + std::chrono::nanoseconds(deadline)) {}
   ~Connection() { ::close(socket_); }
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
   void serve(const HttpServer::Handler& handler) {
-    deadline_ = steady_clock::now() + request_deadline;
     HttpRequest request;
     std::optional<HttpResponse> refused;
     if (!read_request(request, refused)) return;
     const bool is_head = request.method == "HEAD";
     if (is_head) request.method = "GET";
     send(refused ? *refused : handler(request), is_head);
-    if (refused) linger();
+    if (refused && refused->status != 408) linger();
   }
 
  private:
@@ -300,8 +301,8 @@ Result<Bound> bind_to(const SocketAddress& wanted) {
 
 }  // namespace
 
-Result<std::unique_ptr<HttpServer>> HttpServer::listen(const SocketAddress& wanted,
-                                                       Handler handler) {
+Result<std::unique_ptr<HttpServer>> HttpServer::listen(const SocketAddress& wanted, Handler handler,
+                                                       Nanoseconds deadline) {
   const auto bound = bind_to(wanted);
   if (!bound) return bound.error();
   const int stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -309,12 +310,17 @@ Result<std::unique_ptr<HttpServer>> HttpServer::listen(const SocketAddress& want
     ::close(bound->listener);
     return Status{Code::unavailable, std::string("no eventfd: ") + std::strerror(errno)};
   }
-  return std::unique_ptr<HttpServer>(
-      new HttpServer({wanted.host, bound->port}, bound->listener, stop, std::move(handler)));
+  return std::unique_ptr<HttpServer>(new HttpServer({wanted.host, bound->port}, bound->listener,
+                                                    stop, std::move(handler), deadline));
 }
 
-HttpServer::HttpServer(SocketAddress address, int listener, int stop, Handler handler)
-    : address_(std::move(address)), listener_(listener), stop_(stop), handler_(std::move(handler)) {
+HttpServer::HttpServer(SocketAddress address, int listener, int stop, Handler handler,
+                       Nanoseconds deadline)
+    : address_(std::move(address)),
+      listener_(listener),
+      stop_(stop),
+      handler_(std::move(handler)),
+      deadline_(deadline) {
   for (std::size_t i = 0; i < worker_count; ++i)
     workers_.emplace_back([this] {
       name_this_thread("admin");
@@ -344,7 +350,7 @@ void HttpServer::serve_connections() {
     if (watched[1].revents != 0) return;
     const int socket = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
     if (socket >= 0) {
-      Connection(socket, stop_).serve(handler_);
+      Connection(socket, stop_, deadline_).serve(handler_);
     } else if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM) {
       // The listener stays readable meanwhile: without a pause this would spin.
       std::this_thread::sleep_for(std::chrono::milliseconds(20));

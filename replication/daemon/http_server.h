@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "engine/base/status.h"
+#include "engine/base/time.h"
 #include "replication/config/address.h"
 
 namespace ringwright {
@@ -35,7 +36,9 @@ class HttpServer {
   using Handler = std::function<HttpResponse(const HttpRequest&)>;
 
   // `unavailable`: the address is taken, or not of this machine. Port 0: the system's choice.
-  static Result<std::unique_ptr<HttpServer>> listen(const SocketAddress& wanted, Handler handler);
+  // `deadline`: from a connection's acceptance to the end of its answer.
+  static Result<std::unique_ptr<HttpServer>> listen(const SocketAddress& wanted, Handler handler,
+                                                    Nanoseconds deadline = seconds(5));
   ~HttpServer();
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
@@ -45,13 +48,14 @@ class HttpServer {
   void close();
 
  private:
-  HttpServer(SocketAddress address, int listener, int stop, Handler handler);
+  HttpServer(SocketAddress address, int listener, int stop, Handler handler, Nanoseconds deadline);
   void serve_connections();
 
   SocketAddress address_;
   const int listener_;
   const int stop_;  // an eventfd, readable once the server is to end
   const Handler handler_;
+  const Nanoseconds deadline_;
   std::vector<std::thread> workers_;
 };
 

@@ -193,6 +193,7 @@ void ShardLoop::note_heard(Endpoint endpoint) {
 }
 
 void ShardLoop::note_unreachable(Endpoint endpoint) {
+  shard_.unreachable(endpoint, moment());
   if (node_)
     node_->unreachable(endpoint, moment());
   else
@@ -208,7 +209,8 @@ void ShardLoop::take_inputs() {
     has_inputs_ = false;
   }
   if (inputs.state) set_state(std::move(inputs.state));
-  for (const Endpoint endpoint : inputs.unreachable) note_unreachable(endpoint);
+  // Of the node's alone: each shard hears itself of its own connections.
+  for (const Endpoint endpoint : inputs.unreachable) node_->unreachable(endpoint, moment());
   for (auto& returned : inputs.returned) desk_.take_back(std::move(returned), done_);
   for (auto& returned : inputs.node_returned) node_desk_.take_back(std::move(returned), node_done_);
 }
@@ -233,9 +235,10 @@ void ShardLoop::settle() {
     again = settle_shard() || again;
   }
   if (outgoing_.empty()) return;
-  sent_ += outgoing_.size();
-  transport_->send(std::move(outgoing_));
-  outgoing_.clear();
+  const std::size_t sent = outgoing_.size();
+  sent_ += sent;
+  transport_->send(std::exchange(outgoing_, {}));
+  outgoing_.reserve(sent);  // about as many again
 }
 
 bool ShardLoop::settle_node() {
@@ -257,35 +260,17 @@ bool ShardLoop::settle_shard() {
   done_.clear();
   for (Envelope& envelope : own_) shard_.receive(std::move(envelope), moment());
   own_.clear();
-  ShardOutput output = shard_.take_output();
-  sort_out(std::move(output.messages));
-  for (EngineWork& work : output.work) desk_.perform(std::move(work), done_);
+  shard_.take_output(output_);
+  sort_out(output_.messages);
+  for (EngineWork& work : output_.work) desk_.perform(std::move(work), done_);
   return !done_.empty() || !own_.empty();
 }
 
-// Takes out what stays on this shard; the rest goes the way it came wherever it can, for an
-// envelope is costly to move.
-void ShardLoop::sort_out(std::vector<Envelope> messages) {
-  const auto stays = [this](const Envelope& envelope) {
-    return envelope.target == endpoint_ &&
-           (shards_ == 1 || shard_of(envelope.message, shards_) == shard_index_);
-  };
-  const auto first = std::find_if(messages.begin(), messages.end(), stays);
-  if (first != messages.end()) {
-    auto kept = first;
-    for (auto at = first; at != messages.end(); ++at) {
-      if (stays(*at))
-        own_.push_back(std::move(*at));
-      else
-        *kept++ = std::move(*at);
-    }
-    messages.erase(kept, messages.end());
-  }
-  if (outgoing_.empty()) {
-    outgoing_ = std::move(messages);
-  } else {
-    outgoing_.insert(outgoing_.end(), std::make_move_iterator(messages.begin()),
-                     std::make_move_iterator(messages.end()));
+void ShardLoop::sort_out(std::vector<Envelope>& messages) {
+  for (Envelope& envelope : messages) {
+    const bool stays = envelope.target == endpoint_ &&
+                       (shards_ == 1 || shard_of(envelope.message, shards_) == shard_index_);
+    (stays ? own_ : outgoing_).push_back(std::move(envelope));
   }
 }
 

@@ -89,7 +89,7 @@ class ShardLoop {
   void settle();
   bool settle_shard();
   bool settle_node();
-  void sort_out(std::vector<Envelope> messages);
+  void sort_out(std::vector<Envelope>& messages);
   void set_state(std::shared_ptr<const NodeState> state);
   void answer_snapshot();
 
@@ -113,6 +113,7 @@ class ShardLoop {
   std::vector<Endpoint> heard_;
   std::vector<EngineCompletion> done_;
   std::vector<EngineCompletion> node_done_;
+  ShardOutput output_;
   std::vector<Envelope> own_;       // to this shard
   std::vector<Envelope> outgoing_;  // to everybody else
   std::uint64_t wake_ups_ = 0;

@@ -4,10 +4,27 @@
 #include <utility>
 
 namespace ringwright {
+namespace {
 
-void EnginePort::read(Asker asker, std::vector<Bytes> keys) {
-  readers_.push_back({asker, keys.size()});
-  std::move(keys.begin(), keys.end(), std::back_inserter(keys_));
+// All of them, with room left behind for about as many again.
+template <typename T>
+std::vector<T> taken(std::vector<T>& gathered) {
+  auto all = std::exchange(gathered, {});
+  gathered.reserve(all.size());
+  return all;
+}
+
+}  // namespace
+
+void EnginePort::read(Asker asker, Bytes key) {
+  readers_.push_back({asker, 1});
+  keys_.push_back(std::move(key));
+}
+
+void EnginePort::read(Asker asker, Bytes first, Bytes second) {
+  readers_.push_back({asker, 2});
+  keys_.push_back(std::move(first));
+  keys_.push_back(std::move(second));
 }
 
 void EnginePort::put(Asker asker, Bytes key, Bytes row) {
@@ -45,15 +62,15 @@ void EnginePort::take_work(Ticket& next_ticket, std::vector<EngineWork>& out) {
   if (!readers_.empty()) {
     EngineWork work;
     work.kind = EngineWork::Kind::read;
-    work.keys = std::exchange(keys_, {});
-    send(std::move(work), {{}, std::exchange(readers_, {}), {}});
+    work.keys = taken(keys_);
+    send(std::move(work), {{}, taken(readers_), {}});
   }
   if (!writers_.empty()) {
     EngineWork work;
     work.kind = EngineWork::Kind::write;
     work.batch = std::exchange(batch_, {});
     ++open_batch_;
-    send(std::move(work), {{}, {}, std::exchange(writers_, {})});
+    send(std::move(work), {{}, {}, taken(writers_)});
   }
   if (!to_sync_.empty() && !sync_in_flight_) {
     EngineWork work;
@@ -69,59 +86,57 @@ void EnginePort::take_work(Ticket& next_ticket, std::vector<EngineWork>& out) {
   scanners_.clear();
 }
 
-std::vector<EnginePort::Event> EnginePort::complete(EngineCompletion completion) {
-  std::vector<Event> events;
+std::span<EnginePort::Event> EnginePort::complete(EngineCompletion completion) {
   const auto at = in_flight_.find(completion.ticket);
   RW_CHECK(at != in_flight_.end());
   const InFlight asked = std::move(at->second);
   in_flight_.erase(at);
+  completion_ = std::move(completion);
+  events_.clear();
   switch (asked.kind) {
     case EngineWork::Kind::read:
-      rows_arrived(asked, completion, events);
+      rows_arrived(asked);
       break;
     case EngineWork::Kind::write:
-      batch_ended(asked, completion, events);
+      batch_ended(asked);
       break;
     case EngineWork::Kind::sync:
       sync_in_flight_ = false;
       for (const Asker asker : std::exchange(syncing_, {}))
-        events.push_back({Event::Kind::durable, asker, completion.status, {}, {}});
+        events_.push_back({Event::Kind::durable, asker, completion_.status, {}, {}});
       break;
     case EngineWork::Kind::scan:
-      events.push_back({Event::Kind::scanned,
-                        asked.writers.front(),
-                        completion.status,
-                        {},
-                        std::move(completion.scanned)});
+      events_.push_back({Event::Kind::scanned,
+                         asked.writers.front(),
+                         completion_.status,
+                         {},
+                         std::move(completion_.scanned)});
       break;
   }
-  return events;
+  return events_;
 }
 
-void EnginePort::rows_arrived(const InFlight& asked, EngineCompletion& completion,
-                              std::vector<Event>& out) {
-  auto row = completion.rows.begin();
+void EnginePort::rows_arrived(const InFlight& asked) {
+  std::span<Result<std::optional<Bytes>>> left = completion_.rows;
   for (const ReadAsked& reader : asked.readers) {
-    Event event{Event::Kind::rows, reader.asker, completion.status, {}, {}};
-    for (std::size_t i = 0; i < reader.keys && row != completion.rows.end(); ++i)
-      event.rows.push_back(std::move(*row++));
-    if (event.rows.size() < reader.keys && event.status.is_ok())
-      event.status = {Code::io_error, "the engine answered fewer rows than were asked"};
-    out.push_back(std::move(event));
+    const auto rows = left.first(std::min(reader.keys, left.size()));
+    left = left.subspan(rows.size());
+    events_.push_back({Event::Kind::rows, reader.asker, completion_.status, rows, {}});
+    if (rows.size() < reader.keys && completion_.status.is_ok())
+      events_.back().status = {Code::io_error, "the engine answered fewer rows than were asked"};
   }
 }
 
-void EnginePort::batch_ended(const InFlight& asked, const EngineCompletion& completion,
-                             std::vector<Event>& out) {
-  const bool applied = completion.status.is_ok();
-  if (applied) sync_through_ = std::max(sync_through_, completion.sequence);
+void EnginePort::batch_ended(const InFlight& asked) {
+  const bool applied = completion_.status.is_ok();
+  if (applied) sync_through_ = std::max(sync_through_, completion_.sequence);
   for (const Asker asker : asked.writers) {
-    out.push_back({Event::Kind::applied, asker, completion.status, {}, {}});
+    events_.push_back({Event::Kind::applied, asker, completion_.status, {}, {}});
     if (!applied) continue;
     if (must_sync_)
       to_sync_.push_back(asker);
     else
-      out.push_back({Event::Kind::durable, asker, {}, {}, {}});
+      events_.push_back({Event::Kind::durable, asker, {}, {}, {}});
   }
 }
 

@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <map>
+#include <span>
 #include <vector>
 
 #include "replication/shard/engine_work.h"
@@ -22,7 +23,8 @@ class EnginePort {
   explicit EnginePort(EngineIndex engine, bool must_sync)
       : engine_(engine), must_sync_(must_sync) {}
 
-  void read(Asker asker, std::vector<Bytes> keys);
+  void read(Asker asker, Bytes key);
+  void read(Asker asker, Bytes first, Bytes second);
   void put(Asker asker, Bytes key, Bytes row);
   void merge(Asker asker, Bytes key, Bytes operand);
   void remove(Asker asker, Bytes key);
@@ -38,12 +40,12 @@ class EnginePort {
     Kind kind;
     Asker asker;
     Status status;
-    std::vector<Result<std::optional<Bytes>>> rows;
+    std::span<Result<std::optional<Bytes>>> rows;
     std::vector<std::pair<Bytes, Bytes>> scanned;
   };
   bool knows(Ticket ticket) const { return in_flight_.contains(ticket); }
-  // What a completion means for those who asked.
-  std::vector<Event> complete(EngineCompletion completion);
+  // What a completion means for those who asked. Valid until the next one.
+  std::span<Event> complete(EngineCompletion completion);
 
  private:
   struct ReadAsked {
@@ -56,9 +58,8 @@ class EnginePort {
     std::vector<Asker> writers;
   };
 
-  void rows_arrived(const InFlight& asked, EngineCompletion& completion, std::vector<Event>& out);
-  void batch_ended(const InFlight& asked, const EngineCompletion& completion,
-                   std::vector<Event>& out);
+  void rows_arrived(const InFlight& asked);
+  void batch_ended(const InFlight& asked);
 
   EngineIndex engine_;
   bool must_sync_;
@@ -74,6 +75,8 @@ class EnginePort {
   std::vector<Asker> syncing_;  // covered by the sync in flight
   std::uint64_t sync_through_ = 0;
   bool sync_in_flight_ = false;
+  EngineCompletion completion_;  // the last one
+  std::vector<Event> events_;    // what it means
 };
 
 }  // namespace ringwright

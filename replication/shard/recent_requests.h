@@ -1,10 +1,9 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
-#include <set>
-#include <utility>
+#include <vector>
 
+#include "engine/base/hash_index.h"
 #include "engine/base/limits.h"
 #include "replication/transport/message.h"
 
@@ -15,21 +14,45 @@ namespace ringwright {
 // looked at. Bounded: the oldest are forgotten first.
 class RecentRequests {
  public:
+  explicit RecentRequests(std::size_t count_max = limits::request_window_count)
+      : count_max_(count_max) {}
+
   // True when this one came before.
   bool is_repeat(Endpoint source, OperationId operation) {
-    if (!known_.emplace(source, operation).second) return true;
-    in_order_.emplace_back(source, operation);
-    if (in_order_.size() > limits::request_window_count) {
-      known_.erase(in_order_.front());
-      in_order_.pop_front();
+    const Name name{source, operation};
+    const auto is_same = [&](std::uint32_t at) { return names_[at] == name; };
+    if (places_.find(hash_of(name), is_same) != nullptr) return true;
+    if (names_.size() < count_max_) {
+      names_.push_back(name);
+      places_.insert(hash_of(name), static_cast<std::uint32_t>(names_.size() - 1));
+      return false;
     }
+    places_.erase(hash_of(names_[oldest_]), [this](std::uint32_t at) { return at == oldest_; });
+    names_[oldest_] = name;
+    places_.insert(hash_of(name), oldest_);
+    oldest_ = static_cast<std::uint32_t>((oldest_ + 1) % count_max_);
     return false;
   }
 
  private:
-  using Name = std::pair<Endpoint, OperationId>;
-  std::set<Name> known_;
-  std::deque<Name> in_order_;
+  struct Name {
+    Endpoint source;
+    OperationId operation;
+    friend bool operator==(const Name&, const Name&) = default;
+  };
+  // Spreads numbers that follow one another: the finalizer of SplitMix64 (Steele, Lea and Flood,
+  // 2014).
+  static std::uint64_t hash_of(const Name& name) {
+    std::uint64_t mixed = name.operation + (std::uint64_t{name.source} << 32);
+    mixed = (mixed ^ mixed >> 30) * 0xbf58476d1ce4e5b9;
+    mixed = (mixed ^ mixed >> 27) * 0x94d049bb133111eb;
+    return mixed ^ mixed >> 31;
+  }
+
+  std::size_t count_max_;
+  std::vector<Name> names_;  // a ring once it is full
+  std::uint32_t oldest_ = 0;
+  HashIndex<std::uint32_t> places_;  // of the names in the ring
 };
 
 }  // namespace ringwright

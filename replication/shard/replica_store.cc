@@ -39,68 +39,63 @@ ReplicaStore::ReplicaStore(EngineIndex engine, std::shared_ptr<const Keyspace> k
 
 // --- what is asked ---
 
-void ReplicaStore::read(std::uint64_t token, Bytes key) {
-  Task task{};
-  task.kind = Kind::read;
+// Made where it stays: a task is large.
+std::pair<ReplicaStore::TaskId, ReplicaStore::Task&> ReplicaStore::add_task(Kind kind,
+                                                                            std::uint64_t token) {
+  const TaskId id = tasks_.add();
+  Task& task = tasks_.at(id);
+  task.kind = kind;
   task.token = token;
+  return {id, task};
+}
+
+void ReplicaStore::read(std::uint64_t token, Bytes key) {
+  const auto [id, task] = add_task(Kind::read, token);
   task.key = std::move(key);
-  const TaskId id = add(std::move(task));
-  port_.read(id, row_keys(tasks_.at(id).key));
+  read_rows(id, token_of(task.key), task.key);
 }
 
 void ReplicaStore::put(std::uint64_t token, RowKind row, PutIntent intent, Moment moment) {
-  Task task{};
-  task.kind = Kind::put;
-  task.token = token;
-  task.key = intent.key;
+  const auto [id, task] = add_task(Kind::put, token);
   task.row = row;
   task.blind = native_merge_ && kind_ == RecordKind::lww;
   task.intent = std::move(intent);
-  puts_[token] = next_task_;
-  enqueue(std::move(task), moment);
+  puts_.insert(token, id);
+  enqueue(id, task.intent.key, moment);
 }
 
 void ReplicaStore::merge(std::uint64_t token, RowKind row, Bytes key, Bytes record, bool heal,
                          Moment moment) {
-  Task task{};
-  task.kind = Kind::merge;
-  task.token = token;
+  const auto [id, task] = add_task(Kind::merge, token);
   task.row = row;
   task.heal = heal;
   task.blind = native_merge_ && !heal;
-  // Fully decoded, not only verified: what is merged blindly must never damage the row.
-  const auto decoded = decode_record(record, key, kind_);
-  task.key = std::move(key);
   task.record = std::move(record);
-  if (!decoded) {
-    refuse(task, decoded.error());
-    return;
-  }
-  enqueue(std::move(task), moment);
+  // Fully decoded, not only verified: what is merged blindly must never damage the row.
+  const auto decoded = decode_record(task.record, key, kind_);
+  if (!decoded)
+    fail(id, decoded.error());
+  else
+    enqueue(id, key, moment);
 }
 
 void ReplicaStore::remove_delivered(std::uint64_t token, Bytes key, Bytes delivered,
                                     Moment moment) {
-  Task task{};
-  task.kind = Kind::remove;
-  task.token = token;
-  task.key = std::move(key);
+  const auto [id, task] = add_task(Kind::remove, token);
   task.row = RowKind::fallback;
   task.record = std::move(delivered);
-  enqueue(std::move(task), moment);
+  enqueue(id, key, moment);
 }
 
 void ReplicaStore::scan(std::uint64_t token, KeyRange range, std::size_t limit) {
-  Task task{};
-  task.kind = Kind::scan;
-  task.token = token;
-  port_.scan(add(std::move(task)), std::move(range), limit);
+  port_.scan(add_task(Kind::scan, token).first, std::move(range), limit);
 }
 
 bool ReplicaStore::call_off(std::uint64_t token) {
-  const auto at = puts_.find(token);
-  if (at == puts_.end()) return true;
-  Task& task = tasks_.at(at->second);
+  const TaskId* const id =
+      puts_.find(token, [&](TaskId put) { return tasks_.at(put).token == token; });
+  if (id == nullptr) return true;
+  Task& task = tasks_.at(*id);
   if (task.issued) return false;
   task.called_off = true;
   return true;
@@ -112,35 +107,60 @@ void ReplicaStore::no_fallback_rows(std::uint64_t at_count) {
 
 // --- a key's line ---
 
-ReplicaStore::TaskId ReplicaStore::add(Task task) {
-  const TaskId id = next_task_++;
-  tasks_.emplace(id, std::move(task));
+ReplicaStore::LineId ReplicaStore::line_for(const Bytes& key) {
+  const Token token = token_of(key);
+  const LineId* const known =
+      lines_by_key_.find(token, [&](LineId id) { return lines_.at(id).key == key; });
+  if (known != nullptr) return *known;
+  const LineId id = lines_.add();
+  Line& line = lines_.at(id);
+  line.key = key;
+  line.token = token;
+  lines_by_key_.insert(token, id);
   return id;
 }
 
-void ReplicaStore::enqueue(Task task, Moment moment) {
-  Line& line = lines_[task.key];
-  if (line.waiting.size() >= limits::key_waiters_max) {
-    refuse(task, {Code::overloaded, "too many writes of one key are waiting: retry later"});
-    return;
-  }
-  const Bytes key = task.key;
-  line.waiting.push_back(add(std::move(task)));
-  advance(key, moment);
+void ReplicaStore::end_line_if_idle(LineId id) {
+  const Line& line = lines_.at(id);
+  if (line.waiting > 0 || line.reading != 0 || line.at_engine > 0) return;
+  lines_by_key_.erase(line.token, [id](LineId each) { return each == id; });
+  lines_.erase(id);
 }
 
-void ReplicaStore::advance(const Bytes& key, Moment moment) {
-  const auto at = lines_.find(key);
-  if (at == lines_.end()) return;
-  Line& line = at->second;
-  while (!line.waiting.empty() && line.reading == 0) {
-    const TaskId id = line.waiting.front();
-    Task& task = tasks_.at(id);
+void ReplicaStore::enqueue(TaskId id, const Bytes& key, Moment moment) {
+  const LineId line_id = line_for(key);
+  Line& line = lines_.at(line_id);
+  tasks_.at(id).line = line_id;
+  if (line.waiting >= limits::key_waiters_max) {
+    fail(id, {Code::overloaded, "too many writes of one key are waiting: retry later"});
+    return;
+  }
+  append(line, id);
+  advance(line_id, moment);
+}
+
+void ReplicaStore::append(Line& line, TaskId id) {
+  if (line.waiting++ == 0)
+    line.first = id;
+  else
+    tasks_.at(line.last).next = id;
+  line.last = id;
+}
+
+ReplicaStore::TaskId ReplicaStore::take_first(Line& line) {
+  --line.waiting;
+  return std::exchange(line.first, tasks_.at(line.first).next);
+}
+
+void ReplicaStore::advance(LineId line_id, Moment moment) {
+  Line& line = lines_.at(line_id);
+  while (line.waiting > 0 && line.reading == 0) {
+    const Task& task = tasks_.at(line.first);
     const bool chained = line.chained && line.chained_in_batch == port_.open_batch();
     const bool overtakes =
         task.kind == Kind::put && !task.blind && seeded_bug(SeededBug::own_write_overtakes);
     if (!task.blind && line.at_engine > 0 && !chained && !overtakes) break;
-    line.waiting.pop_front();
+    const TaskId id = take_first(line);
     if (task.called_off) {
       fail(id, {Code::timed_out, "called off before its turn"});
     } else if (task.blind) {
@@ -151,26 +171,28 @@ void ReplicaStore::advance(const Bytes& key, Moment moment) {
       start_reading(id, line);
     }
   }
-  if (line.waiting.empty() && line.reading == 0 && line.at_engine == 0) lines_.erase(at);
+  end_line_if_idle(line_id);
 }
 
-std::vector<Bytes> ReplicaStore::row_keys(const Bytes& key) const {
-  std::vector<Bytes> keys;
-  keys.push_back(storage_key(RowKind::data, key));
-  if (may_hold_fallback_rows_) keys.push_back(storage_key(RowKind::fallback, key));
-  return keys;
+// Both rows of the key, unless there certainly is no fallback row.
+void ReplicaStore::read_rows(TaskId id, Token token, const Bytes& key) {
+  if (may_hold_fallback_rows_)
+    port_.read(id, storage_key(RowKind::data, token, key),
+               storage_key(RowKind::fallback, token, key));
+  else
+    port_.read(id, storage_key(RowKind::data, token, key));
 }
 
 void ReplicaStore::start_reading(TaskId id, Line& line) {
   line.reading = id;
-  port_.read(id, row_keys(tasks_.at(id).key));
+  read_rows(id, line.token, line.key);
 }
 
 Record ReplicaStore::write_lww(Task& task, Timestamp stamp) {
   Record written = lww_record(task.intent, stamp, issuer_);
   task.dot = written.siblings.front().dot;
-  task.context = written.context(keyspace_->name, task.key);
-  task.record = encode_record(written, task.key);
+  task.context = written.context(keyspace_->name, task.intent.key);
+  task.record = encode_record(written, task.intent.key);
   return written;
 }
 
@@ -188,8 +210,8 @@ void ReplicaStore::issue_blind(TaskId id, Line& line, Moment moment) {
   task.issued = true;
   ++line.at_engine;
   if (task.row == RowKind::fallback) note_fallback_write();
-  port_.merge(id, storage_key(task.row, task.key), encode_operand(task.record));
-  note_blind_write(task);
+  port_.merge(id, storage_key(task.row, line.token, line.key), encode_operand(task.record));
+  note_blind_write(task, line);
 }
 
 void ReplicaStore::note_fallback_write() {
@@ -198,34 +220,27 @@ void ReplicaStore::note_fallback_write() {
 }
 
 // Keeps the operands of one key few: every so many blind writes it is read and written back whole.
-void ReplicaStore::note_blind_write(const Task& task) {
-  if (blind_writes_.size() >= limits::key_waiters_max) blind_writes_.clear();
-  std::size_t& count = blind_writes_[storage_key(task.row, task.key)];
-  if (++count < limits::max_operands) return;
-  count = 0;
-  Task fold{};
-  fold.kind = Kind::fold;
-  fold.key = task.key;
+void ReplicaStore::note_blind_write(const Task& task, Line& line) {
+  if (!blind_writes_.add(line.token + static_cast<Token>(task.row), limits::max_operands)) return;
+  const auto [id, fold] = add_task(Kind::fold, 0);
   fold.row = task.row;
+  fold.line = task.line;
   // Its line is being advanced right now and goes on with whatever waits in it.
-  const Bytes key = task.key;
-  lines_[key].waiting.push_back(add(std::move(fold)));
+  append(line, id);
 }
 
-void ReplicaStore::rows_arrived(TaskId id, Status status,
-                                std::vector<Result<std::optional<Bytes>>> stored, Moment moment) {
-  Task& task = tasks_.at(id);
+void ReplicaStore::rows_arrived(TaskId id, const Status& status, Stored stored, Moment moment) {
+  const Task& task = tasks_.at(id);
   if (task.kind == Kind::read) {
-    finish_read(task, status, std::move(stored));
+    finish_read(task, status, stored);
     tasks_.erase(id);
     return;
   }
-  const Bytes key = task.key;
-  Line& line = lines_.at(key);
+  const LineId line_id = task.line;
+  Line& line = lines_.at(line_id);
   line.reading = 0;
-  if (stored.size() < 2) stored.emplace_back(std::optional<Bytes>());
-  auto data = usable_row(task, RowKind::data, status, stored[0]);
-  auto fallback = usable_row(task, RowKind::fallback, status, stored[1]);
+  auto data = usable_row(task, RowKind::data, status, stored, 0);
+  auto fallback = usable_row(task, RowKind::fallback, status, stored, 1);
   if (task.called_off)
     fail(id, {Code::timed_out, "called off before its turn"});
   else if (!data)
@@ -234,14 +249,16 @@ void ReplicaStore::rows_arrived(TaskId id, Status status,
     fail(id, fallback.error());
   else
     decide(id, line, {std::move(*data), std::move(*fallback)}, moment);
-  advance(key, moment);
+  advance(line_id, moment);
 }
 
+// A row that was not asked for is absent: nobody may have written it.
 Result<Row> ReplicaStore::usable_row(const Task& task, RowKind kind, const Status& status,
-                                     const Result<std::optional<Bytes>>& stored) {
+                                     const Stored& stored, std::size_t at) {
   Row absent;
   absent.record.kind = kind_;
-  const Status error = status.is_ok() ? stored.status() : status;
+  const bool asked = at < stored.size();
+  const Status error = !status.is_ok() ? status : asked ? stored[at].status() : Status{};
   if (!error.is_ok()) {
     if (seeded_bug(SeededBug::error_taken_for_absence)) return absent;
     if (error.code() == Code::corrupt) counters_.add("ringwright_corrupt_records_total");
@@ -249,8 +266,8 @@ Result<Row> ReplicaStore::usable_row(const Task& task, RowKind kind, const Statu
     if (!replaceable) return error;
     return absent;
   }
-  if (!*stored) return absent;
-  return decode_row(**stored, task.key, kind_);
+  if (!asked || !*stored[at]) return absent;
+  return decode_row(**stored[at], line_of(task).key, kind_);
 }
 
 void ReplicaStore::decide(TaskId id, Line& line, Rows rows, Moment moment) {
@@ -282,11 +299,13 @@ void ReplicaStore::decide_put_write(TaskId id, Line& line, Rows rows, Moment mom
   }
   Row& own = task.row == RowKind::data ? rows.data : rows.fallback;
   const Row& other = task.row == RowKind::data ? rows.fallback : rows.data;
+  Bytes encoded;
   if (kind_ == RecordKind::lww) {
     merge_into_row(own, write_lww(task, *stamp));
+    encoded = encode_row(own, line.key);
   } else {
     const PutLimits bounds{keyspace_->siblings_max, keyspace_->record_bytes_max};
-    auto decision = decide_put(task.intent, bounds, *stamp, own, other, issuer_);
+    auto decision = decide_put(task.intent, bounds, *stamp, std::move(own), other, issuer_);
     if (!decision) {
       fail(id, decision.error());
       return;
@@ -295,33 +314,35 @@ void ReplicaStore::decide_put_write(TaskId id, Line& line, Rows rows, Moment mom
     task.record = std::move(decision->canonical);
     task.context = std::move(decision->context);
     task.dot = decision->dot;
+    encoded = encode_row_around(own, task.record);
   }
   if (seeded_bug(SeededBug::send_before_own_apply))
     events_.push_back(
         {Event::Kind::put_applied, task.token, {}, task.record, task.context, task.dot, {}});
-  issue_row(id, line, std::move(rows));
+  issue_row(id, line, std::move(rows), std::move(encoded));
 }
 
 void ReplicaStore::decide_merge(TaskId id, Line& line, Rows rows) {
-  Task& task = tasks_.at(id);
+  const Task& task = tasks_.at(id);
   Row& row = task.row == RowKind::data ? rows.data : rows.fallback;
   if (task.heal) row.damaged.clear();
-  const auto peer = decode_record(task.record, task.key, kind_);
+  auto peer = decode_record(task.record, line.key, kind_);
   RW_CHECK(peer.has_value());
-  merge_into_row(row, *peer);
-  issue_row(id, line, std::move(rows));
+  merge_into_row(row, std::move(*peer));
+  Bytes encoded = encode_row(row, line.key);
+  issue_row(id, line, std::move(rows), std::move(encoded));
 }
 
 void ReplicaStore::decide_removal(TaskId id, Line& line, Rows rows) {
   Task& task = tasks_.at(id);
   const Row& row = rows.fallback;
-  const bool unchanged = !row.is_damaged() && encode_record(row.record, task.key) == task.record;
+  const bool unchanged = !row.is_damaged() && encode_record(row.record, line.key) == task.record;
   if (!unchanged && !seeded_bug(SeededBug::stand_in_row_removed_unread)) {
     emit(Event::Kind::removed, task.token, {Code::busy, "the row has changed since"});
     tasks_.erase(id);
     return;
   }
-  port_.remove(id, storage_key(RowKind::fallback, task.key));
+  port_.remove(id, storage_key(RowKind::fallback, line.token, line.key));
   task.issued = true;
   ++line.at_engine;
   rows.fallback = Row{};
@@ -332,17 +353,19 @@ void ReplicaStore::decide_removal(TaskId id, Line& line, Rows rows) {
 
 void ReplicaStore::decide_fold(TaskId id, Line& line, Rows rows) {
   const Row& row = tasks_.at(id).row == RowKind::data ? rows.data : rows.fallback;
-  if (row.record.empty() && !row.is_damaged())
+  if (row.record.empty() && !row.is_damaged()) {
     tasks_.erase(id);  // removed in the meantime
-  else
-    issue_row(id, line, std::move(rows));
+    return;
+  }
+  Bytes encoded = encode_row(row, line.key);
+  issue_row(id, line, std::move(rows), std::move(encoded));
 }
 
-void ReplicaStore::issue_row(TaskId id, Line& line, Rows rows) {
+// `encoded`: the row that the task writes.
+void ReplicaStore::issue_row(TaskId id, Line& line, Rows rows, Bytes encoded) {
   Task& task = tasks_.at(id);
-  const Row& row = task.row == RowKind::data ? rows.data : rows.fallback;
   if (task.row == RowKind::fallback) note_fallback_write();
-  port_.put(id, storage_key(task.row, task.key), encode_row(row, task.key));
+  port_.put(id, storage_key(task.row, line.token, line.key), std::move(encoded));
   task.issued = true;
   ++line.at_engine;
   line.chained = std::move(rows);
@@ -353,26 +376,25 @@ void ReplicaStore::issue_row(TaskId id, Line& line, Rows rows) {
 
 void ReplicaStore::complete(EngineCompletion completion, Moment moment) {
   for (EnginePort::Event& event : port_.complete(std::move(completion))) {
-    const auto at = tasks_.find(event.asker);
-    if (at == tasks_.end()) continue;
-    Task& task = at->second;
+    const Task* const task = tasks_.find(event.asker);
+    if (task == nullptr) continue;
     switch (event.kind) {
       case EnginePort::Event::Kind::rows:
-        rows_arrived(event.asker, std::move(event.status), std::move(event.rows), moment);
+        rows_arrived(event.asker, event.status, event.rows, moment);
         break;
       case EnginePort::Event::Kind::applied:
         applied(event.asker, event.status, moment);
         break;
       case EnginePort::Event::Kind::durable:
-        if (task.kind == Kind::put || task.kind == Kind::merge)
-          emit(Event::Kind::durable, task.token, std::move(event.status));
-        else if (task.kind == Kind::remove)
-          emit(Event::Kind::removed, task.token, std::move(event.status));
-        if (task.kind == Kind::put) puts_.erase(task.token);
+        if (task->kind == Kind::put || task->kind == Kind::merge)
+          emit(Event::Kind::durable, task->token, std::move(event.status));
+        else if (task->kind == Kind::remove)
+          emit(Event::Kind::removed, task->token, std::move(event.status));
+        if (task->kind == Kind::put) end_put(*task);
         tasks_.erase(event.asker);
         break;
       case EnginePort::Event::Kind::scanned:
-        emit(Event::Kind::scanned, task.token, std::move(event.status));
+        emit(Event::Kind::scanned, task->token, std::move(event.status));
         events_.back().rows = std::move(event.scanned);
         tasks_.erase(event.asker);
         break;
@@ -382,8 +404,8 @@ void ReplicaStore::complete(EngineCompletion completion, Moment moment) {
 
 void ReplicaStore::applied(TaskId id, const Status& status, Moment moment) {
   Task& task = tasks_.at(id);
-  const Bytes key = task.key;
-  --lines_.at(key).at_engine;
+  const LineId line_id = task.line;
+  --lines_.at(line_id).at_engine;
   // Counted again now that it shows: a scan that began before this may not have seen it.
   if (task.row == RowKind::fallback) note_fallback_write();
   if (!status.is_ok()) {
@@ -397,56 +419,56 @@ void ReplicaStore::applied(TaskId id, const Status& status, Moment moment) {
                        task.dot,
                        {}});
   }
-  advance(key, moment);
+  advance(line_id, moment);
 }
 
-void ReplicaStore::finish_read(Task& task, const Status& status,
-                               std::vector<Result<std::optional<Bytes>>> stored) {
-  const auto answer = [&](Status outcome, Bytes record) {
-    if (outcome.code() == Code::corrupt) counters_.add("ringwright_corrupt_records_total");
-    emit(Event::Kind::read, task.token, std::move(outcome));
-    events_.back().record = std::move(record);
-  };
-  if (!status.is_ok()) return answer(status, {});
-  std::vector<Bytes> canonical;
-  for (const auto& row : stored) {
-    if (!row) return answer(row.error(), {});
+void ReplicaStore::finish_read(const Task& task, const Status& status, Stored stored) {
+  auto answer = canonical_answer(task, status, stored);
+  if (answer.status().code() == Code::corrupt) counters_.add("ringwright_corrupt_records_total");
+  emit(Event::Kind::read, task.token, answer.status());
+  if (answer) events_.back().record = std::move(*answer);
+}
+
+Result<Bytes> ReplicaStore::canonical_answer(const Task& task, const Status& status,
+                                             Stored stored) {
+  if (!status.is_ok()) return status;
+  std::optional<Bytes> found;
+  for (auto& row : stored) {
+    if (!row) return row.error();
     if (!*row) continue;
-    const auto record = canonical_of(**row);
-    const Status verified = record ? verify_record(*record, task.key)
-                                   : Status{Code::corrupt, "the stored record of key " +
-                                                               printable(task.key) + " is damaged"};
-    if (!verified.is_ok()) return answer(verified, {});
-    canonical.emplace_back(*record);
+    const auto canonical = canonical_of(**row);
+    if (!canonical)
+      return Status{Code::corrupt,
+                    "the stored record of key " + printable(task.key) + " is damaged"};
+    RW_TRY(verify_record(*canonical, task.key));
+    if (!found) {
+      found = Bytes(*canonical);
+      continue;
+    }
+    auto data = decode_record(*found, task.key, kind_);
+    auto fallback = decode_record(*canonical, task.key, kind_);
+    if (!data) return data.error();
+    if (!fallback) return fallback.error();
+    found = encode_record(merge_records(std::move(*data), std::move(*fallback)), task.key);
   }
-  if (canonical.empty()) return answer({}, {});
-  if (canonical.size() == 1) return answer({}, std::move(canonical.front()));
-  const auto data = decode_record(canonical[0], task.key, kind_);
-  const auto fallback = decode_record(canonical[1], task.key, kind_);
-  if (!data) return answer(data.error(), {});
-  if (!fallback) return answer(fallback.error(), {});
-  answer({}, encode_record(merge_records(*data, *fallback), task.key));
+  return found ? std::move(*found) : Bytes();
+}
+
+// Its caller hears no more of it.
+void ReplicaStore::end_put(const Task& task) {
+  puts_.erase(task.token, [&](TaskId put) { return tasks_.at(put).token == task.token; });
 }
 
 void ReplicaStore::fail(TaskId id, Status status) {
-  Task& task = tasks_.at(id);
+  const Task& task = tasks_.at(id);
   // A write that was issued may have happened unless the engine says that it certainly has not.
   const bool doubtful = task.issued && !certainly_not_applied(status.code());
-  if (task.kind == Kind::put && doubtful) {
-    puts_.erase(task.token);
-    issuer_.doubt();
-    emit(Event::Kind::put_doubtful, task.token, std::move(status));
-  } else {
-    refuse(task, std::move(status));
-  }
-  tasks_.erase(id);
-}
-
-void ReplicaStore::refuse(Task& task, Status status) {
   switch (task.kind) {
     case Kind::put:
-      puts_.erase(task.token);
-      emit(Event::Kind::put_refused, task.token, std::move(status));
+      end_put(task);
+      if (doubtful) issuer_.doubt();
+      emit(doubtful ? Event::Kind::put_doubtful : Event::Kind::put_refused, task.token,
+           std::move(status));
       break;
     case Kind::merge:
       emit(Event::Kind::merge_failed, task.token, std::move(status));
@@ -459,17 +481,22 @@ void ReplicaStore::refuse(Task& task, Status status) {
     case Kind::scan:
       break;
   }
+  tasks_.erase(id);
 }
 
 void ReplicaStore::emit(Event::Kind kind, std::uint64_t token, Status status) {
-  Event event{};
+  Event& event = events_.emplace_back();
   event.kind = kind;
   event.token = token;
   event.status = std::move(status);
-  events_.push_back(std::move(event));
 }
 
-std::vector<ReplicaStore::Event> ReplicaStore::take_events() { return std::exchange(events_, {}); }
+std::vector<ReplicaStore::Event> ReplicaStore::take_events() {
+  if (events_.empty()) return {};
+  auto taken = std::exchange(events_, {});
+  events_.reserve(taken.size());  // about as many again
+  return taken;
+}
 
 void ReplicaStore::take_work(Ticket& next_ticket, std::vector<EngineWork>& work) {
   port_.take_work(next_ticket, work);

@@ -1,16 +1,18 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
-#include <unordered_map>
+#include <span>
 #include <vector>
 
+#include "engine/base/hash_index.h"
 #include "engine/base/telemetry.h"
 #include "replication/coordinator/put_decision.h"
 #include "replication/shard/engine_port.h"
 #include "replication/shard/keyspace.h"
 #include "replication/shard/moment.h"
+#include "replication/shard/slot_table.h"
+#include "replication/shard/write_counts.h"
 
 namespace ringwright {
 
@@ -45,8 +47,8 @@ class ReplicaStore {
       removed,       // of a removal: done, or left alone because the row had changed. Last.
       scanned,       // Last.
     };
-    Kind kind;
-    std::uint64_t token;
+    Kind kind = Kind::read;
+    std::uint64_t token = 0;
     Status status;
     Bytes record;
     Context context;                            // put_applied: for the client
@@ -79,59 +81,71 @@ class ReplicaStore {
 
  private:
   enum class Kind : std::uint8_t { read, put, merge, remove, fold, scan };
+  using TaskId = std::uint64_t;
+  using LineId = std::uint64_t;
   struct Task {
-    Kind kind;
-    std::uint64_t token = 0;
-    Bytes key;
+    Kind kind = Kind::read;
     RowKind row = RowKind::data;
     bool blind = false;
     bool heal = false;
     bool issued = false;  // its write is in a batch
     bool called_off = false;
+    std::uint64_t token = 0;
+    LineId line = 0;   // of a write
+    TaskId next = 0;   // behind it in its line
+    Bytes key;         // read; that of a write stands in its line
     PutIntent intent;  // put
     Bytes record;      // merge, remove: canonical
     Context context;   // put: for the event when it is applied
     Dot dot;
   };
-  using TaskId = std::uint64_t;
   struct Rows {
     Row data;
     Row fallback;
   };
   struct Line {
-    std::deque<TaskId> waiting;
-    TaskId reading = 0;           // the exclusive member between its read and its write
+    Bytes key;
+    Token token = 0;
+    TaskId first = 0;  // of those that wait
+    TaskId last = 0;
+    std::uint32_t waiting = 0;
     std::uint32_t at_engine = 0;  // issued writes that have not completed
+    TaskId reading = 0;           // the exclusive member between its read and its write
     // What the key's rows will be once the batch being filled is applied.
     std::optional<Rows> chained;
     std::uint64_t chained_in_batch = 0;
   };
+  using Stored = std::span<Result<std::optional<Bytes>>>;
 
-  TaskId add(Task task);
-  void enqueue(Task task, Moment moment);
-  void advance(const Bytes& key, Moment moment);
+  Line& line_of(const Task& task) { return lines_.at(task.line); }
+  LineId line_for(const Bytes& key);
+  void end_line_if_idle(LineId id);
+  std::pair<TaskId, Task&> add_task(Kind kind, std::uint64_t token);
+  void enqueue(TaskId id, const Bytes& key, Moment moment);
+  void append(Line& line, TaskId id);
+  TaskId take_first(Line& line);
+  void advance(LineId id, Moment moment);
+  void read_rows(TaskId id, Token token, const Bytes& key);
   void start_reading(TaskId id, Line& line);
   // What a put of kind `lww` stores everywhere, noted in its task.
   Record write_lww(Task& task, Timestamp stamp);
   void issue_blind(TaskId id, Line& line, Moment moment);
-  void rows_arrived(TaskId id, Status status, std::vector<Result<std::optional<Bytes>>> stored,
-                    Moment moment);
-  Result<Row> usable_row(const Task& task, RowKind kind, const Status& status,
-                         const Result<std::optional<Bytes>>& stored);
+  void rows_arrived(TaskId id, const Status& status, Stored stored, Moment moment);
+  Result<Row> usable_row(const Task& task, RowKind kind, const Status& status, const Stored& stored,
+                         std::size_t at);
   void decide(TaskId id, Line& line, Rows rows, Moment moment);
   void decide_put_write(TaskId id, Line& line, Rows rows, Moment moment);
   void decide_merge(TaskId id, Line& line, Rows rows);
   void decide_removal(TaskId id, Line& line, Rows rows);
   void decide_fold(TaskId id, Line& line, Rows rows);
-  void issue_row(TaskId id, Line& line, Rows rows);
+  void issue_row(TaskId id, Line& line, Rows rows, Bytes encoded);
   void applied(TaskId id, const Status& status, Moment moment);
-  void finish_read(Task& task, const Status& status,
-                   std::vector<Result<std::optional<Bytes>>> stored);
+  void end_put(const Task& task);
+  void finish_read(const Task& task, const Status& status, Stored stored);
+  Result<Bytes> canonical_answer(const Task& task, const Status& status, Stored stored);
   void fail(TaskId id, Status status);
-  void refuse(Task& task, Status status);
-  std::vector<Bytes> row_keys(const Bytes& key) const;
   void note_fallback_write();
-  void note_blind_write(const Task& task);
+  void note_blind_write(const Task& task, Line& line);
   void emit(Event::Kind kind, std::uint64_t token, Status status = {});
 
   std::shared_ptr<const Keyspace> keyspace_;
@@ -141,12 +155,12 @@ class ReplicaStore {
   HybridClock& clock_;
   Counters& counters_;
   EnginePort port_;
-  std::unordered_map<TaskId, Task> tasks_;
-  std::unordered_map<std::uint64_t, TaskId> puts_;  // by token
-  std::unordered_map<Bytes, Line> lines_;
-  std::unordered_map<Bytes, std::size_t> blind_writes_;  // since the key's last fold
+  SlotTable<Task> tasks_;
+  SlotTable<Line> lines_;
+  HashIndex<LineId> lines_by_key_;  // by the key's token
+  HashIndex<TaskId> puts_;          // by the caller's token
+  WriteCounts blind_writes_;        // since the key's last fold
   std::vector<Event> events_;
-  TaskId next_task_ = 1;
   std::uint64_t fallback_writes_ = 0;
   bool may_hold_fallback_rows_ = true;
 };

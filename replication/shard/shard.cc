@@ -8,16 +8,19 @@
 #include "engine/base/seeded_bug.h"
 #include "replication/coordinator/get_operation.h"
 #include "replication/coordinator/put_operation.h"
+#include "replication/shard/deadlines.h"
 #include "replication/shard/handoff.h"
 #include "replication/shard/recent_requests.h"
 #include "replication/shard/replica_store.h"
+#include "replication/shard/slot_table.h"
 #include "replication/transport/assembler.h"
 #include "replication/version/merge.h"
 
 namespace ringwright {
 namespace {
 
-constexpr OperationId operation_number_mask = (OperationId{1} << operation_shard_shift) - 1;
+static_assert(SlotTable<int>::id_bits == operation_shard_shift);
+constexpr OperationId number_mask = (OperationId{1} << operation_shard_shift) - 1;
 
 // Which fallback rows are this shard's: its share of the tokens.
 KeyRange fallback_range(std::uint32_t shard, std::uint32_t shards) {
@@ -57,12 +60,12 @@ class Shard::Machine {
  public:
   Machine(ShardSettings settings, std::shared_ptr<const NodeState> state);
 
-  void receive(Envelope envelope, Moment moment);
-  void complete(EngineCompletion completion, Moment moment);
+  void receive(Envelope&& envelope, Moment moment);
+  void complete(EngineCompletion&& completion, Moment moment);
   void tick(Moment moment);
   void unreachable(Endpoint endpoint, Moment moment);
   void update(std::shared_ptr<const NodeState> state);
-  ShardOutput take_output();
+  void take_output(ShardOutput& output);
   Instant next_deadline() const;
   const Counters& counters() const { return counters_; }
   bool may_hold_fallback_rows() const;
@@ -121,30 +124,30 @@ class Shard::Machine {
   };
 
   // Messages.
-  void handle(Endpoint source, GetRequest request, Moment moment);
-  void handle(Endpoint source, PutRequest request, Moment moment);
-  void handle(Endpoint source, ClientReply reply, Moment moment);
-  void handle(Endpoint source, ReplicaRead request, Moment moment);
-  void handle(Endpoint source, ReplicaReadReply reply, Moment moment);
-  void handle(Endpoint source, ReplicaWrite request, Moment moment);
-  void handle(Endpoint source, ReplicaWriteReply reply, Moment moment);
-  void handle(Endpoint source, Fragment piece, Moment moment);
-  void handle(Endpoint, Ping, Moment) {}
-  void handle(Endpoint, Pong, Moment) {}
-  void dispatch(Endpoint source, Timestamp stamp, Message message, Moment moment);
+  void handle(Endpoint source, GetRequest&& request, Moment moment);
+  void handle(Endpoint source, PutRequest&& request, Moment moment);
+  void handle(Endpoint source, ClientReply&& reply, Moment moment);
+  void handle(Endpoint source, ReplicaRead&& request, Moment moment);
+  void handle(Endpoint source, ReplicaReadReply&& reply, Moment moment);
+  void handle(Endpoint source, ReplicaWrite&& request, Moment moment);
+  void handle(Endpoint source, ReplicaWriteReply&& reply, Moment moment);
+  void handle(Endpoint source, Fragment&& piece, Moment moment);
+  void handle(Endpoint, Ping&&, Moment) {}
+  void handle(Endpoint, Pong&&, Moment) {}
+  void dispatch(Endpoint source, Timestamp stamp, Message&& message, Moment moment);
   bool is_repeated(Endpoint source, Timestamp stamp, const PutRequest& request, Moment moment);
-  void send(Endpoint target, Message message);
+  void send(Endpoint target, Message&& message);
 
   // Client operations.
   std::optional<std::size_t> keyspace_index(ByteView name) const;
   Status check_request(const Bytes& keyspace, const Bytes& key) const;
   Result<PutIntent> intent_of(PutRequest& request, const Keyspace& keyspace, Moment moment);
   std::vector<PreferenceEntry> replicas_of(const Keyspace& keyspace, ByteView key) const;
-  void start_put(Endpoint source, PutRequest request, std::size_t index, Moment moment);
-  void forward_put(const Asker& asker, PutRequest request, std::uint32_t member, Moment moment);
-  void start_get(Endpoint source, GetRequest request, std::size_t index, Moment moment);
+  void start_put(Endpoint source, PutRequest&& request, std::size_t index, Moment moment);
+  void forward_put(const Asker& asker, PutRequest&& request, std::uint32_t member, Moment moment);
+  void start_get(Endpoint source, GetRequest&& request, std::size_t index, Moment moment);
   void refuse(const Asker& asker, const Bytes& key, const Answer& answer);
-  OperationId add_operation(Operation operation);
+  OperationId add_operation(Operation&& operation);
   void end_operation(OperationId id);
   Operation* find(OperationId id);
   void advance_put(OperationId id);
@@ -156,7 +159,7 @@ class Shard::Machine {
 
   // The store's events.
   void drain(Moment moment);
-  void handle_event(ReplicaStore::Event event, Moment moment);
+  void handle_event(ReplicaStore::Event& event, Moment moment);
   void put_event(const Pending& pending, ReplicaStore::Event& event);
   void send_record(Put& put, OperationId id, const Bytes& record);
 
@@ -168,7 +171,7 @@ class Shard::Machine {
                          const Status& status, Moment moment);
 
   void tell_clock();
-  std::uint64_t add_pending(Pending pending);
+  std::uint64_t add_pending(Pending&& pending);
   Endpoint endpoint_of(std::uint32_t member) const;
   std::optional<std::uint32_t> member_at(Endpoint endpoint) const;
   std::string member_name(std::uint32_t member) const;
@@ -182,13 +185,11 @@ class Shard::Machine {
   Timestamp told_clock_;  // the node knows that the clock got this far
   Assembler assembler_;
   std::vector<std::unique_ptr<Copies>> copies_;
-  std::unordered_map<OperationId, Operation> operations_;
-  std::set<std::pair<Instant, OperationId>> deadlines_;
-  std::unordered_map<std::uint64_t, Pending> pending_;
+  SlotTable<Operation> operations_;  // by the operation's number within the shard
+  Deadlines deadlines_;
+  SlotTable<Pending> pending_;
   RecentRequests recent_requests_;
   std::vector<Envelope> messages_;
-  std::uint64_t next_operation_;
-  std::uint64_t next_token_ = 1;
   std::uint64_t next_transfer_ = 1;
   Ticket next_ticket_ = 1;
 };
@@ -200,8 +201,8 @@ Shard::Machine::Machine(ShardSettings settings, std::shared_ptr<const NodeState>
       issuer_(settings_.node, settings_.start),
       clock_(settings_.clock_floor),
       told_clock_(settings_.clock_floor),
-      // Not from 1: a reply to the run before must not look like one to this.
-      next_operation_(settings_.start & operation_number_mask) {
+      // Not from 0: a reply to the run before must not look like one to this.
+      operations_(settings_.start) {
   for (std::size_t i = 0; i < settings_.keyspaces.size(); ++i) {
     copies_.push_back(std::make_unique<Copies>(
         Copies{settings_.keyspaces[i],
@@ -228,17 +229,17 @@ void Shard::Machine::tell_clock() {
   messages_.push_back({settings_.endpoint, settings_.endpoint, told_clock_, Ping{}});
 }
 
-ShardOutput Shard::Machine::take_output() {
+void Shard::Machine::take_output(ShardOutput& output) {
   tell_clock();
-  ShardOutput output;
-  output.messages = std::exchange(messages_, {});
+  output.messages.clear();
+  output.messages.swap(messages_);
+  output.work.clear();
   for (const auto& copies : copies_) copies->store.take_work(next_ticket_, output.work);
-  return output;
 }
 
 Instant Shard::Machine::next_deadline() const {
   Instant next = assembler_.next_deadline();
-  if (!deadlines_.empty()) next = std::min(next, deadlines_.begin()->first);
+  next = std::min(next, deadlines_.nearest());
   for (const auto& copies : copies_)
     if (copies->store.may_hold_fallback_rows())
       next = std::min(next, copies->handoff.next_deadline());
@@ -265,14 +266,13 @@ std::string Shard::Machine::member_name(std::uint32_t member) const {
   return state_->view->ring->members().at(member).name;
 }
 
-std::uint64_t Shard::Machine::add_pending(Pending pending) {
-  pending_.emplace(next_token_, pending);
-  return next_token_++;
+std::uint64_t Shard::Machine::add_pending(Pending&& pending) {
+  return pending_.add(std::move(pending));
 }
 
 // --- messages ---
 
-void Shard::Machine::receive(Envelope envelope, Moment moment) {
+void Shard::Machine::receive(Envelope&& envelope, Moment moment) {
   if (envelope.stamp != 0 && !clock_.observe(envelope.stamp, moment.wall_us).is_ok()) {
     counters_.add("ringwright_clock_ahead_refused_total");
     return;
@@ -281,7 +281,7 @@ void Shard::Machine::receive(Envelope envelope, Moment moment) {
   drain(moment);
 }
 
-void Shard::Machine::dispatch(Endpoint source, Timestamp stamp, Message message, Moment moment) {
+void Shard::Machine::dispatch(Endpoint source, Timestamp stamp, Message&& message, Moment moment) {
   const auto* put = std::get_if<PutRequest>(&message);
   if (put != nullptr && is_repeated(source, stamp, *put, moment)) {
     counters_.add("ringwright_repeated_requests_total");
@@ -311,11 +311,11 @@ bool Shard::Machine::is_repeated(Endpoint source, Timestamp stamp, const PutRequ
   return recent_requests_.is_repeat(source, request.operation);
 }
 
-void Shard::Machine::send(Endpoint target, Message message) {
+void Shard::Machine::send(Endpoint target, Message&& message) {
   const bool stays = target == settings_.endpoint;
   const bool to_client = std::holds_alternative<ClientReply>(message);
   if (stays || to_client || message_bytes_bound(message) <= settings_.frame_bytes_max) {
-    messages_.push_back({settings_.endpoint, target, clock_.last(), std::move(message)});
+    messages_.emplace_back(settings_.endpoint, target, clock_.last(), std::move(message));
     return;
   }
   for (Fragment& piece : cut_message(message, clock_.last(), settings_.start, next_transfer_++,
@@ -323,13 +323,13 @@ void Shard::Machine::send(Endpoint target, Message message) {
     messages_.push_back({settings_.endpoint, target, clock_.last(), std::move(piece)});
 }
 
-void Shard::Machine::handle(Endpoint source, Fragment piece, Moment moment) {
+void Shard::Machine::handle(Endpoint source, Fragment&& piece, Moment moment) {
   auto whole = assembler_.add(piece, moment.now);
   if (whole && !std::holds_alternative<Fragment>(whole->message))
     dispatch(source, whole->stamp, std::move(whole->message), moment);
 }
 
-void Shard::Machine::handle(Endpoint source, ReplicaRead request, Moment) {
+void Shard::Machine::handle(Endpoint source, ReplicaRead&& request, Moment) {
   const auto index = keyspace_index(request.keyspace);
   if (!index) {
     send(source, ReplicaReadReply{request.operation, Code::invalid, "no such keyspace", {}});
@@ -339,7 +339,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaRead request, Moment) {
   copies_[*index]->store.read(token, std::move(request.key));
 }
 
-void Shard::Machine::handle(Endpoint source, ReplicaWrite request, Moment moment) {
+void Shard::Machine::handle(Endpoint source, ReplicaWrite&& request, Moment moment) {
   const auto index = keyspace_index(request.keyspace);
   if (!index) {
     send(source, ReplicaWriteReply{request.operation, Code::invalid, "no such keyspace"});
@@ -351,7 +351,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaWrite request, Moment moment
                                moment);
 }
 
-void Shard::Machine::handle(Endpoint source, ReplicaReadReply reply, Moment moment) {
+void Shard::Machine::handle(Endpoint source, ReplicaReadReply&& reply, Moment moment) {
   const auto member = member_at(source);
   if (!member) return;
   const Status status = reply.code == Code::ok
@@ -360,7 +360,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaReadReply reply, Moment mome
   member_answered(reply.operation, *member, status, &reply.record, moment);
 }
 
-void Shard::Machine::handle(Endpoint source, ReplicaWriteReply reply, Moment moment) {
+void Shard::Machine::handle(Endpoint source, ReplicaWriteReply&& reply, Moment moment) {
   const auto member = member_at(source);
   if (!member) return;
   const Status status = reply.code == Code::ok
@@ -369,7 +369,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaWriteReply reply, Moment mom
   member_answered(reply.operation, *member, status, nullptr, moment);
 }
 
-void Shard::Machine::handle(Endpoint, ClientReply reply, Moment) {
+void Shard::Machine::handle(Endpoint, ClientReply&& reply, Moment) {
   Operation* operation = find(reply.operation);
   if (operation == nullptr) return;
   const auto* forward = std::get_if<Forward>(&operation->what);
@@ -402,8 +402,8 @@ void Shard::Machine::member_answered(OperationId id, std::uint32_t member, const
 void Shard::Machine::unreachable(Endpoint endpoint, Moment moment) {
   const auto member = member_at(endpoint);
   if (!member || *member == settings_.member) return;
-  std::vector<OperationId> ids;  // in deadline order, so that a run can be repeated
-  for (const auto& [deadline, id] : deadlines_) ids.push_back(id);
+  // In deadline order, so that a run can be repeated.
+  const auto ids = deadlines_.in_order([this](OperationId id) { return find(id) != nullptr; });
   const Status lost{Code::unavailable, member_name(*member) + ": the connection was lost"};
   for (const OperationId id : ids) {
     Operation* operation = find(id);
@@ -447,23 +447,23 @@ std::vector<PreferenceEntry> Shard::Machine::replicas_of(const Keyspace& keyspac
 }
 
 Shard::Machine::Operation* Shard::Machine::find(OperationId id) {
-  const auto at = operations_.find(id);
-  return at == operations_.end() ? nullptr : &at->second;
+  return id >> operation_shard_shift == settings_.shard ? operations_.find(id & number_mask)
+                                                        : nullptr;
 }
 
-OperationId Shard::Machine::add_operation(Operation operation) {
-  const OperationId id = OperationId{settings_.shard} << operation_shard_shift |
-                         (next_operation_++ & operation_number_mask);
-  deadlines_.emplace(operation.deadline, id);
-  operations_.emplace(id, std::move(operation));
+OperationId Shard::Machine::add_operation(Operation&& operation) {
+  const Instant deadline = operation.deadline;
+  const OperationId id =
+      OperationId{settings_.shard} << operation_shard_shift | operations_.add(std::move(operation));
+  deadlines_.add(deadline, id);
   return id;
 }
 
 void Shard::Machine::end_operation(OperationId id) {
-  const auto at = operations_.find(id);
-  if (at == operations_.end()) return;
-  deadlines_.erase({at->second.deadline, id});
-  operations_.erase(at);
+  if (find(id) == nullptr) return;
+  operations_.erase(id & number_mask);
+  deadlines_.note_ended(operations_.size(),
+                        [this](OperationId each) { return find(each) != nullptr; });
 }
 
 void Shard::Machine::refuse(const Asker& asker, const Bytes& key, const Answer& answer) {
@@ -480,7 +480,7 @@ void Shard::Machine::refuse(const Asker& asker, const Bytes& key, const Answer& 
   send(asker.endpoint, std::move(reply));
 }
 
-void Shard::Machine::handle(Endpoint source, GetRequest request, Moment moment) {
+void Shard::Machine::handle(Endpoint source, GetRequest&& request, Moment moment) {
   const Asker asker{source, request.operation, {}};
   const Status checked = check_request(request.keyspace, request.key);
   if (!checked.is_ok())
@@ -489,7 +489,7 @@ void Shard::Machine::handle(Endpoint source, GetRequest request, Moment moment) 
     start_get(source, std::move(request), *keyspace_index(request.keyspace), moment);
 }
 
-void Shard::Machine::start_get(Endpoint source, GetRequest request, std::size_t index,
+void Shard::Machine::start_get(Endpoint source, GetRequest&& request, std::size_t index,
                                Moment moment) {
   const Asker asker{source, request.operation, {}};
   const Keyspace& keyspace = *copies_[index]->keyspace;
@@ -507,8 +507,11 @@ void Shard::Machine::start_get(Endpoint source, GetRequest request, std::size_t 
   if (operations_.size() >= settings_.operations_max)
     return refuse(asker, request.key,
                   {Outcome::failed, {Code::overloaded, "too many requests in flight"}, *r, 0});
-  const auto own = [this](const auto& entry) { return entry.member == settings_.member; };
-  std::stable_partition(entries.begin(), entries.end(), own);
+  const auto own = std::find_if(entries.begin(), entries.end(), [this](const auto& entry) {
+    return entry.member == settings_.member;
+  });
+  // The own copy first: it is the nearest.
+  if (own != entries.end()) std::rotate(entries.begin(), own, own + 1);
   const std::uint32_t ask = keyspace.fan_out == FanOut::all ? reachable : *r;
   const Nanoseconds timeout = bounded_timeout(request.timeout);
   GetOperation machine(std::move(entries), keyspace.n, *r, ask, keyspace.kind());
@@ -527,7 +530,7 @@ void Shard::Machine::advance_get(OperationId id, Moment moment) {
     if (answer->outcome != Outcome::ok) {
       refuse(get.asker, get.key, *answer);
     } else {
-      const Record merged = get.machine.merged(get.key);
+      const Record& merged = get.machine.merged();
       ClientReply reply;
       reply.operation = get.asker.operation;
       reply.required = answer->required;
@@ -547,12 +550,11 @@ void Shard::Machine::advance_get(OperationId id, Moment moment) {
 }
 
 void Shard::Machine::repair(const Get& get) {
-  const Record merged = get.machine.merged(get.key);
-  const Bytes canonical = merged.empty() ? Bytes() : encode_record(merged, get.key);
+  const Bytes canonical = get.machine.canonical(get.key);
   const auto repairs = get.machine.repairs(canonical);
   if (repairs.empty()) return;
   const Keyspace& keyspace = *copies_[get.keyspace]->keyspace;
-  const Bytes record = canonical.empty() ? encode_record(merged, get.key) : canonical;
+  const Bytes record = canonical.empty() ? encode_record(get.machine.merged(), get.key) : canonical;
   for (const auto& each : repairs) {
     counters_.add("ringwright_read_repairs_total");
     const WritePurpose purpose = each.heal ? WritePurpose::heal : WritePurpose::repair;
@@ -561,7 +563,7 @@ void Shard::Machine::repair(const Get& get) {
   }
 }
 
-void Shard::Machine::handle(Endpoint source, PutRequest request, Moment moment) {
+void Shard::Machine::handle(Endpoint source, PutRequest&& request, Moment moment) {
   const Asker asker{source, request.operation, request.request};
   const Status checked = check_request(request.keyspace, request.key);
   if (!checked.is_ok())
@@ -594,7 +596,7 @@ Result<PutIntent> Shard::Machine::intent_of(PutRequest& request, const Keyspace&
   return intent;
 }
 
-void Shard::Machine::start_put(Endpoint source, PutRequest request, std::size_t index,
+void Shard::Machine::start_put(Endpoint source, PutRequest&& request, std::size_t index,
                                Moment moment) {
   const Asker asker{source, request.operation, request.request};
   const Keyspace& keyspace = *copies_[index]->keyspace;
@@ -630,7 +632,7 @@ void Shard::Machine::start_put(Endpoint source, PutRequest request, std::size_t 
   copies_[index]->store.put(token, row, std::move(*intent), moment);
 }
 
-void Shard::Machine::forward_put(const Asker& asker, PutRequest request, std::uint32_t member,
+void Shard::Machine::forward_put(const Asker& asker, PutRequest&& request, std::uint32_t member,
                                  Moment moment) {
   const Nanoseconds timeout = bounded_timeout(request.timeout);
   request.operation = add_operation({Forward{asker, request.key, member}, moment.now + timeout});
@@ -654,7 +656,7 @@ void Shard::Machine::advance_put(OperationId id) {
     reply.required = answer->required;
     reply.received = answer->received;
     reply.coordinator = settings_.node;
-    reply.key = put.key;
+    reply.key = std::move(put.key);
     reply.request = put.asker.request;
     reply.context = encode(put.context);
     reply.dot = put.dot;
@@ -688,15 +690,14 @@ void Shard::Machine::expire(OperationId id, Moment moment) {
 }
 
 void Shard::Machine::tick(Moment moment) {
-  while (!deadlines_.empty() && deadlines_.begin()->first <= moment.now)
-    expire(deadlines_.begin()->second, moment);
+  while (deadlines_.nearest() <= moment.now) expire(deadlines_.nearest_id(), moment);
   assembler_.tick(moment.now);
   drain(moment);
 }
 
 // --- what the stores report ---
 
-void Shard::Machine::complete(EngineCompletion completion, Moment moment) {
+void Shard::Machine::complete(EngineCompletion&& completion, Moment moment) {
   // Tickets are the shard's, so one store at most knows this one.
   const auto at = std::find_if(copies_.begin(), copies_.end(), [&](const auto& copies) {
     return copies->store.knows(completion.ticket);
@@ -710,18 +711,18 @@ void Shard::Machine::drain(Moment moment) {
     advance_handoff(i, moment);
     for (auto events = copies_[i]->store.take_events(); !events.empty();
          events = copies_[i]->store.take_events()) {
-      for (auto& event : events) handle_event(std::move(event), moment);
+      for (auto& event : events) handle_event(event, moment);
       advance_handoff(i, moment);
     }
   }
 }
 
-void Shard::Machine::handle_event(ReplicaStore::Event event, Moment moment) {
+void Shard::Machine::handle_event(ReplicaStore::Event& event, Moment moment) {
   using Kind = ReplicaStore::Event::Kind;
-  const auto at = pending_.find(event.token);
-  if (at == pending_.end()) return;
-  const Pending pending = at->second;
-  if (event.kind != Kind::put_applied) pending_.erase(at);
+  const Pending* const found = pending_.find(event.token);
+  if (found == nullptr) return;
+  const Pending pending = *found;
+  if (event.kind != Kind::put_applied) pending_.erase(event.token);
   Copies& copies = *copies_[pending.keyspace];
   const Bytes& why = event.status.message();
   switch (pending.kind) {
@@ -844,10 +845,10 @@ Shard::Shard(ShardSettings settings, std::shared_ptr<const NodeState> state)
     : machine_(std::make_unique<Machine>(std::move(settings), std::move(state))) {}
 Shard::~Shard() = default;
 
-void Shard::receive(Envelope envelope, Moment moment) {
+void Shard::receive(Envelope&& envelope, Moment moment) {
   machine_->receive(std::move(envelope), moment);
 }
-void Shard::complete(EngineCompletion completion, Moment moment) {
+void Shard::complete(EngineCompletion&& completion, Moment moment) {
   machine_->complete(std::move(completion), moment);
 }
 void Shard::tick(Moment moment) { machine_->tick(moment); }
@@ -855,7 +856,7 @@ void Shard::unreachable(Endpoint endpoint, Moment moment) {
   machine_->unreachable(endpoint, moment);
 }
 void Shard::update(std::shared_ptr<const NodeState> state) { machine_->update(std::move(state)); }
-ShardOutput Shard::take_output() { return machine_->take_output(); }
+void Shard::take_output(ShardOutput& output) { machine_->take_output(output); }
 Instant Shard::next_deadline() const { return machine_->next_deadline(); }
 const Counters& Shard::counters() const { return machine_->counters(); }
 bool Shard::may_hold_fallback_rows() const { return machine_->may_hold_fallback_rows(); }

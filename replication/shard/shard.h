@@ -1,9 +1,6 @@
 #pragma once
 
-#include <map>
 #include <memory>
-#include <set>
-#include <unordered_map>
 #include <vector>
 
 #include "engine/base/telemetry.h"
@@ -46,15 +43,16 @@ class Shard {
   Shard(ShardSettings settings, std::shared_ptr<const NodeState> state);
   ~Shard();
 
-  void receive(Envelope envelope, Moment moment);
-  void complete(EngineCompletion completion, Moment moment);
+  void receive(Envelope&& envelope, Moment moment);
+  void complete(EngineCompletion&& completion, Moment moment);
   void tick(Moment moment);
   // The transport lost the endpoint: operations stop waiting for it and try the next replica.
   void unreachable(Endpoint endpoint, Moment moment);
   void update(std::shared_ptr<const NodeState> state);
 
-  // At once after each wake-up: one read, one write and one sync at most for each engine.
-  ShardOutput take_output();
+  // At once after each wake-up: one read, one write and one sync at most for each engine. What
+  // `output` held is dropped and its room used again.
+  void take_output(ShardOutput& output);
   Instant next_deadline() const;
 
   const Counters& counters() const;

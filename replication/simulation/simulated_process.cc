@@ -200,7 +200,8 @@ void SimulatedProcess::pump_shard(MachineIndex machine) {
   Shard& shard = *shards_[machine - 1];
   for (bool more = true; more;) {
     more = false;
-    ShardOutput output = shard.take_output();
+    ShardOutput output;
+    shard.take_output(output);
     for (Envelope& envelope : output.messages) network_.send(std::move(envelope));
     for (EngineWork& work : output.work) {
       EngineCompletion completion;

@@ -394,13 +394,18 @@ Token shard_start(std::uint32_t shard, std::uint32_t shards) {
 Bytes encode_message(Timestamp stamp, const Message& message) {
   Bytes out;
   out.reserve(message_bytes_bound(message));
+  append_message(out, stamp, message);
+  return out;
+}
+
+void append_message(Bytes& out, Timestamp stamp, const Message& message) {
+  const std::size_t start = out.size();
   put_u8(out, message_format);
   put_u8(out, static_cast<std::uint8_t>(message.index()));
   put_u64(out, stamp);
   Writer writer(out);
   std::visit([&writer](const auto& typed) { fields(writer, typed); }, message);
-  put_u32(out, checksum32(out));
-  return out;
+  put_u32(out, checksum32(ByteView(out).substr(start)));
 }
 
 Result<StampedMessage> decode_message(ByteView bytes) {

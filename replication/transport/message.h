@@ -165,6 +165,8 @@ Token shard_start(std::uint32_t shard, std::uint32_t shards);
 
 // The codec `native`: type number, stamp, fields in order; then a checksum. docs/formats.md.
 Bytes encode_message(Timestamp stamp, const Message& message);
+// The same behind what `out` holds already.
+void append_message(Bytes& out, Timestamp stamp, const Message& message);
 struct StampedMessage {
   Timestamp stamp = 0;
   Message message;

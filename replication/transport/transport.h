@@ -21,6 +21,9 @@ class Transport {
     std::function<void(Envelope)> deliver;
     // The connection to the endpoint is lost or refused; what was sent there may not have arrived.
     std::function<void(Endpoint)> unreachable;
+    // A client's request that certainly never left: it comes before the `unreachable` that it goes
+    // with. Not every transport can tell; who does not want to know leaves it empty.
+    std::function<void(OperationId)> unsent = {};
   };
 
   // Delivers what has arrived in one wake-up; with nothing there, waits until some comes, `wake` is

@@ -8,11 +8,19 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/event_log.h"
+#include "engine/base/limits.h"
 #include "engine/base/status.h"
 #include "replication/transport/cluster_map.h"
 #include "replication/transport/transport.h"
 
 namespace ringwright {
+
+// What a node bears from its clients, where a transport has connections.
+struct ConnectionBounds {
+  Nanoseconds frame_deadline = limits::frame_deadline;
+  Nanoseconds idle_deadline = limits::idle_deadline;
+  Nanoseconds unread_deadline = limits::unread_deadline;
+};
 
 // A node's place in the network, kept for as long as this lives: nobody else gets its addresses,
 // also while the node is down.
@@ -27,6 +35,7 @@ class NodePort {
     std::shared_ptr<const ClusterMap> map;
     std::uint32_t member = 0;  // which of the members this is
     std::uint32_t shards = 1;
+    ConnectionBounds bounds;
     std::shared_ptr<Clock> clock;
     std::shared_ptr<EventLog> events;  // none: nobody wants to know
   };

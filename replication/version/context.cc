@@ -9,6 +9,8 @@ namespace ringwright {
 namespace {
 
 constexpr std::uint8_t context_format = 1;
+// The format, then the checksum over all that follows.
+constexpr std::size_t checked_from = 1 + 4;
 
 }  // namespace
 
@@ -26,15 +28,18 @@ Context empty_context(ByteView keyspace, ByteView key) {
 
 Bytes encode(const Context& context) {
   RW_CHECK(context.stamp >= context.vector.latest_stamp());
-  Bytes body;
-  put_u64(body, context.keyspace_hash);
-  put_u64(body, context.key_hash);
-  put_u64(body, context.stamp);
-  context.vector.encode(body);
   Bytes out;
+  // One entry with its varints at their longest takes 62 bytes.
+  out.reserve(checked_from + 3 * 8 + 2 * 10 + context.vector.size() * 64);
   put_u8(out, context_format);
-  put_u32(out, checksum32(body));
-  out += body;
+  put_u32(out, 0);
+  put_u64(out, context.keyspace_hash);
+  put_u64(out, context.key_hash);
+  put_u64(out, context.stamp);
+  context.vector.encode(out);
+  Bytes checksum;
+  put_u32(checksum, checksum32(ByteView(out).substr(checked_from)));
+  out.replace(1, checksum.size(), checksum);
   return out;
 }
 

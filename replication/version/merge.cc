@@ -1,6 +1,7 @@
 #include "replication/version/merge.h"
 
 #include <tuple>
+#include <utility>
 
 #include "engine/base/check.h"
 #include "engine/base/seeded_bug.h"
@@ -19,13 +20,14 @@ auto content_order(const Sibling& sibling) {
                   sibling.request);
 }
 
-Record merge_lww(const Record& left, const Record& right) {
+Record merge_lww(Record left, Record right) {
   if (right.siblings.empty()) return left;
   if (left.siblings.empty()) return right;
-  return lww_order(left.siblings.front()) < lww_order(right.siblings.front()) ? right : left;
+  if (lww_order(left.siblings.front()) < lww_order(right.siblings.front())) return right;
+  return left;
 }
 
-Record merge_siblings(const Record& left, const Record& right) {
+Record merge_siblings(Record left, Record right) {
   Record merged;
   merged.kind = RecordKind::siblings;
   merged.siblings.reserve(left.siblings.size() + right.siblings.size());
@@ -33,29 +35,30 @@ Record merge_siblings(const Record& left, const Record& right) {
   auto b = right.siblings.begin();
   while (a != left.siblings.end() || b != right.siblings.end()) {
     if (b == right.siblings.end() || (a != left.siblings.end() && a->dot < b->dot)) {
-      if (!right.vector.covers(a->dot)) merged.siblings.push_back(*a);
+      if (!right.vector.covers(a->dot)) merged.siblings.push_back(std::move(*a));
       ++a;
     } else if (a == left.siblings.end() || b->dot < a->dot) {
-      if (!left.vector.covers(b->dot)) merged.siblings.push_back(*b);
+      if (!left.vector.covers(b->dot)) merged.siblings.push_back(std::move(*b));
       ++b;
     } else {
-      merged.siblings.push_back(content_order(*a) < content_order(*b) ? *b : *a);
+      merged.siblings.push_back(std::move(content_order(*a) < content_order(*b) ? *b : *a));
       ++a;
       ++b;
     }
   }
   if (seeded_bug(SeededBug::merge_drops_sibling) && merged.siblings.size() > 1)
     merged.siblings.pop_back();
-  merged.vector = left.vector;
+  merged.vector = std::move(left.vector);
   merged.vector.merge(right.vector);
   return merged;
 }
 
 }  // namespace
 
-Record merge_records(const Record& left, const Record& right) {
+Record merge_records(Record left, Record right) {
   RW_CHECK(left.kind == right.kind);
-  return left.kind == RecordKind::lww ? merge_lww(left, right) : merge_siblings(left, right);
+  return left.kind == RecordKind::lww ? merge_lww(std::move(left), std::move(right))
+                                      : merge_siblings(std::move(left), std::move(right));
 }
 
 }  // namespace ringwright

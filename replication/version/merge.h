@@ -10,6 +10,6 @@ namespace ringwright {
 // tombstone before a value, the larger bytes).
 // The law holds for records in which no two writes share a dot; should two ever do, the larger
 // bytes win, so that replicas still agree.
-Record merge_records(const Record& left, const Record& right);
+Record merge_records(Record left, Record right);
 
 }  // namespace ringwright

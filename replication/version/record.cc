@@ -18,6 +18,18 @@ constexpr std::uint8_t flags_known = flag_tombstone | flag_expiry | flag_request
 // Actor index, counter, flags, stamp, value length.
 constexpr std::size_t sibling_bytes_min = 1 + 1 + 1 + 8 + 1;
 
+// So that the bytes are allocated once: everything fixed and every varint at its longest.
+std::size_t encoded_bytes_bound(const Record& record) {
+  constexpr std::size_t varint = 10;
+  constexpr std::size_t actor = 16 + 8 + varint;
+  constexpr std::size_t content = 1 + 8 + 8 + (16 + varint) + varint;
+  std::size_t bytes = checked_from + 1 + 3 * varint;
+  bytes += record.vector.size() * (actor + varint + 8);
+  for (const Sibling& sibling : record.siblings)
+    bytes += actor + varint + content + sibling.value.size();
+  return bytes;
+}
+
 void encode_content(Bytes& out, const Sibling& sibling) {
   const std::uint64_t expires_us = sibling.tombstone ? 0 : sibling.expires_us;
   std::uint8_t flags = 0;
@@ -131,7 +143,7 @@ Context Record::context(ByteView keyspace, ByteView key) const {
 
 Bytes encode_record(const Record& record, ByteView key) {
   Bytes out;
-  out.reserve(128);
+  out.reserve(encoded_bytes_bound(record));
   put_u8(out, record_format);
   put_u32(out, 0);
   put_u8(out, static_cast<std::uint8_t>(record.kind));

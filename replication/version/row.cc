@@ -16,6 +16,8 @@ namespace {
 constexpr std::uint8_t flags_none = 0;
 constexpr std::uint8_t flag_mark = 1;
 constexpr std::uint8_t flag_damaged = 2;
+// At most: flags, actor, checksum.
+constexpr std::size_t marked_header_bytes = 1 + (16 + 8 + 10) + 4;
 
 struct RowParts {
   std::optional<Actor> mark;
@@ -75,7 +77,12 @@ void keep_damaged(Row& row, std::vector<Bytes> damaged) {
 }  // namespace
 
 Bytes encode_row(const Row& row, ByteView key) {
+  return encode_row_around(row, encode_record(row.record, key));
+}
+
+Bytes encode_row_around(const Row& row, ByteView canonical) {
   Bytes out;
+  out.reserve((row.mark ? marked_header_bytes : 1) + canonical.size());
   if (row.is_damaged()) {  // then without the mark: what was in those bytes may have had own dots
     RW_CHECK(std::adjacent_find(row.damaged.begin(), row.damaged.end(), std::greater_equal<>()) ==
              row.damaged.end());
@@ -89,7 +96,8 @@ Bytes encode_row(const Row& row, ByteView key) {
   } else {
     put_u8(out, flags_none);
   }
-  return out + encode_record(row.record, key);
+  out.append(canonical);
+  return out;
 }
 
 Bytes encode_operand(ByteView canonical) {
@@ -123,11 +131,12 @@ std::optional<ByteView> canonical_of(ByteView row) {
   return parts->canonical;
 }
 
-void merge_into_row(Row& row, const Record& peer) {
+void merge_into_row(Row& row, Record peer) {
   if (row.mark && peer.vector.highest_of(*row.mark) > row.record.vector.counter_of(*row.mark) &&
       !seeded_bug(SeededBug::mark_kept_from_peer))
     row.mark.reset();
-  row.record = row.record.empty() ? peer : merge_records(row.record, peer);
+  row.record =
+      row.record.empty() ? std::move(peer) : merge_records(std::move(row.record), std::move(peer));
 }
 
 Bytes RowPolicy::merge(ByteView key, std::optional<ByteView> base,
@@ -139,7 +148,7 @@ Bytes RowPolicy::merge(ByteView key, std::optional<ByteView> base,
   for (const ByteView operand : operands) {
     Row peer = decode_row(operand, user, kind_);
     keep_damaged(row, std::move(peer.damaged));
-    merge_into_row(row, peer.record);
+    merge_into_row(row, std::move(peer.record));
   }
   return encode_row(row, user);
 }

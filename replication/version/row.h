@@ -25,6 +25,8 @@ struct Row {
 };
 
 Bytes encode_row(const Row& row, ByteView key);
+// The same where the record's canonical bytes are at hand.
+Bytes encode_row_around(const Row& row, ByteView canonical);
 // What a peer's canonical record becomes when it is merged blindly: a row without a mark.
 Bytes encode_operand(ByteView canonical);
 // Total: what cannot be decoded ends up in `damaged`, as a whole.
@@ -35,7 +37,7 @@ std::optional<ByteView> canonical_of(ByteView row);
 
 // `row` after a peer's record was merged into it. The mark stays iff the record's vector is not
 // ahead of the row's for the marked actor: else this copy has lost dots of its own.
-void merge_into_row(Row& row, const Record& peer);
+void merge_into_row(Row& row, Record peer);
 
 // The merge and join of one keyspace's rows, for its engine.
 class RowPolicy final : public RecordPolicy {

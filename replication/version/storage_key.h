@@ -15,14 +15,18 @@ inline Token token_of(ByteView key) { return hash64(key); }
 // The first byte of every key that we store. `data`: a primary's copy. `fallback`: a stand-in's.
 enum class RowKind : std::uint8_t { system = 0, data = 1, digest = 2, fallback = 3, hint = 4 };
 
-// Row kind, 8-byte big-endian token, user key: data lie on disk in ring order.
-inline Bytes storage_key(RowKind kind, ByteView key) {
+// Row kind, 8-byte big-endian token, user key: data lie on disk in ring order. `token` is the
+// key's.
+inline Bytes storage_key(RowKind kind, Token token, ByteView key) {
   Bytes out;
   out.reserve(9 + key.size());
   put_u8(out, static_cast<std::uint8_t>(kind));
-  put_u64_big_endian(out, token_of(key));
+  put_u64_big_endian(out, token);
   out.append(key);
   return out;
+}
+inline Bytes storage_key(RowKind kind, ByteView key) {
+  return storage_key(kind, token_of(key), key);
 }
 
 // Where the rows of one kind begin, or those from a token on.

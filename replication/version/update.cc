@@ -46,7 +46,7 @@ Record apply_update(Record own, const Context& context, Sibling written) {
     Record update;
     update.kind = RecordKind::lww;
     update.siblings.push_back(std::move(written));
-    return merge_records(own, update);
+    return merge_records(std::move(own), std::move(update));
   }
   std::vector<Actor> raised_or_taken;
   for (const auto& entry : context.vector.entries())
@@ -54,14 +54,11 @@ Record apply_update(Record own, const Context& context, Sibling written) {
   std::vector<Dot> unseen;
   for (const auto& each : context.vector.detached())
     if (!own.vector.covers(each.dot)) unseen.push_back(each.dot);
-  std::vector<Sibling> kept;
-  for (Sibling& sibling : own.siblings) {
-    if (context.vector.covers(sibling.dot))
-      raised_or_taken.push_back(sibling.dot.actor);
-    else
-      kept.push_back(std::move(sibling));
-  }
-  own.siblings = std::move(kept);
+  std::erase_if(own.siblings, [&](const Sibling& sibling) {
+    if (!context.vector.covers(sibling.dot)) return false;
+    raised_or_taken.push_back(sibling.dot.actor);
+    return true;
+  });
   own.vector.merge(context.vector);
   for (const Actor& actor : raised_or_taken) own.vector.touch(actor, written.stamp);
   for (const Dot& dot : unseen) own.vector.touch(dot, written.stamp);

@@ -104,8 +104,20 @@ void VersionVector::merge_detached(const std::vector<Detached>& other) {
   }
 }
 
+// Mostly all actors are known; then nothing moves. False when one is not.
+bool VersionVector::raise_known(const std::vector<Entry>& other) {
+  auto mine = entries_.begin();
+  for (const Entry& theirs : other) {
+    while (mine != entries_.end() && mine->actor < theirs.actor) ++mine;
+    if (mine == entries_.end() || mine->actor != theirs.actor) return false;
+    mine->counter = std::max(mine->counter, theirs.counter);
+    mine->stamp = std::max(mine->stamp, theirs.stamp);
+  }
+  return true;
+}
+
 void VersionVector::merge_entries(const std::vector<Entry>& other) {
-  if (other.empty()) return;
+  if (raise_known(other)) return;
   std::vector<Entry> merged;
   merged.reserve(entries_.size() + other.size());
   auto mine = entries_.begin();

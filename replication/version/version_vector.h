@@ -69,6 +69,7 @@ class VersionVector {
 
  private:
   std::vector<Entry>::iterator find(const Actor& actor);
+  bool raise_known(const std::vector<Entry>& other);
   void merge_entries(const std::vector<Entry>& other);
   void merge_detached(const std::vector<Detached>& other);
   // Restores the invariant: a covered dot's stamp goes to its entry.

@@ -292,6 +292,26 @@ def test_check_shows_values_and_their_origin(tmp_path: Path) -> None:
     assert done.returncode == 2 and "keyspace.default.n = 3" in done.stderr
 
 
+def test_every_key_is_documented(tmp_path: Path) -> None:
+    page = Path(__file__).parents[2] / "docs" / "configuration.md"
+    documented = set()
+    for row in re.findall(r"^\| (`[^|]*) \|", page.read_text(), re.MULTILINE):
+        keys = re.findall(r"`([^`]+)`", row)
+        section = keys[0].rpartition(".")[0]
+        documented |= {section + key if key.startswith(".") else key for key in keys}
+    command = [str(program()), "--check", "--set=member.node1.weight=1"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=DEADLINE)
+    known = {
+        re.sub(r"^(keyspace|member)\.[^.]+", r"\1.<name>", line.split(" ")[0])
+        for line in done.stdout.splitlines()
+    }
+    assert len(known) > 30
+    assert known <= documented
+    assert {key for key in documented if re.fullmatch(r"[a-z]+\.[a-z_.<>]+", key)} - known == {
+        "engine.<name>.<option>"
+    }
+
+
 def test_options() -> None:
     def run(*arguments: str) -> tuple[int, str, str]:
         done = subprocess.run(

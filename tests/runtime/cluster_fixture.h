@@ -14,18 +14,21 @@
 #include "engine/storage_engine.h"
 #include "replication/runtime/cluster.h"
 #include "replication/runtime/parts.h"
+#include "replication/transport/transport_factory.h"
 
 namespace ringwright {
 
 struct Variant {
   std::string engine;
   int shards;
+  std::string transport = "loopback";
 };
 inline std::ostream& operator<<(std::ostream& out, const Variant& variant) {
-  return out << variant.engine << "_" << variant.shards;
+  return out << variant.engine << "_" << variant.shards << "_" << variant.transport;
 }
 inline std::string variant_name(const ::testing::TestParamInfo<Variant>& tested) {
-  return tested.param.engine + "_" + std::to_string(tested.param.shards) + "_shards";
+  return tested.param.engine + "_" + std::to_string(tested.param.shards) + "_shards_" +
+         tested.param.transport;
 }
 
 // Whether the condition came true within ten seconds; it is looked at every millisecond.
@@ -71,12 +74,15 @@ class ClusterTest : public ::testing::TestWithParam<Variant> {
     settings_ = settings_of(GetParam());
     const auto engine = registry_with_parts().create<StorageEngine>(GetParam().engine);
     if (!engine) GTEST_SKIP() << engine.error().message();
+    const auto transport = registry_with_parts().create<TransportFactory>(GetParam().transport);
+    if (!transport) GTEST_SKIP() << transport.error().message();
   }
 
   static Settings settings_of(const Variant& variant) {
     Settings settings;
     EXPECT_TRUE(settings.set("keyspace.default.engine", variant.engine).is_ok());
     EXPECT_TRUE(settings.set("node.shards", std::to_string(variant.shards)).is_ok());
+    EXPECT_TRUE(settings.set("transport.kind", variant.transport).is_ok());
     // The tests share their machine with compilers.
     EXPECT_TRUE(settings.set("client.timeout", "10s").is_ok());
     return settings;

@@ -272,7 +272,9 @@ TEST_P(BasicsTest, StatusAndPlacement) {
 
 INSTANTIATE_TEST_SUITE_P(, BasicsTest,
                          ::testing::Values(Variant{"memory", 1}, Variant{"memory", 2},
-                                           Variant{"rocksdb", 1}, Variant{"rocksdb", 2}),
+                                           Variant{"rocksdb", 1}, Variant{"rocksdb", 2},
+                                           Variant{"memory", 1, "thrift"},
+                                           Variant{"memory", 2, "thrift"}),
                          variant_name);
 
 class FailureTest : public ClusterTest {};
@@ -442,7 +444,9 @@ TEST_P(FailureTest, APausedNodeIsSilentAndThenCatchesUp) {
 
 INSTANTIATE_TEST_SUITE_P(, FailureTest,
                          ::testing::Values(Variant{"memory", 1}, Variant{"memory", 2},
-                                           Variant{"rocksdb", 1}, Variant{"rocksdb", 2}),
+                                           Variant{"rocksdb", 1}, Variant{"rocksdb", 2},
+                                           Variant{"memory", 1, "thrift"},
+                                           Variant{"memory", 2, "thrift"}),
                          variant_name);
 
 class DirectoryTest : public ::testing::Test {

@@ -2,7 +2,7 @@
  * How the nodes of one cluster speak to each other: framed, strict binary. A connection carries the
  * messages of one node to another, after a `hello` in which both show who they are.
  */
-namespace cpp ringwright.wire
+namespace cpp ringwright.idl
 
 struct KeyspaceDigest {
   1: string name,
@@ -32,7 +32,7 @@ struct PeerWelcome {
 }
 
 exception PeerRefused {
-  1: string what,                  // "cluster", "ring", "keyspace", "protocol", "record format", "node"
+  1: string reason,                // "cluster", "ring", "keyspace", "protocol", "record format", "node"
   2: string message
 }
 

@@ -10,7 +10,7 @@
  *
  * Fields are only ever added; numbers are never used again.
  */
-namespace cpp ringwright.wire
+namespace cpp ringwright.idl
 namespace py ringwright_kv
 namespace go ringwright
 namespace java ringwright.kv

@@ -26,9 +26,10 @@ class EnginePortTest : public ::testing::Test {
     completion.ticket = work.ticket;
     completion.status = std::move(status);
     completion.sequence = sequence;
-    return port.complete(std::move(completion));
+    const auto events = port.complete(std::move(completion));
+    return {events.begin(), events.end()};
   }
-  static Heard heard(const std::vector<Event>& events) {
+  static Heard heard(std::span<const Event> events) {
     Heard all;
     for (const Event& event : events) all.emplace_back(event.kind, event.asker);
     return all;
@@ -39,9 +40,9 @@ class EnginePortTest : public ::testing::Test {
 };
 
 TEST_F(EnginePortTest, OneWakeUpIsOneReadOneWriteAndScansOfTheirOwn) {
-  port.read(1, {"a", "b"});
+  port.read(1, "a", "b");
   port.put(2, "a", "row");
-  port.read(3, {"c"});
+  port.read(3, "c");
   port.merge(4, "b", "operand");
   port.remove(5, "a");
   port.scan(6, {"x", "y"}, 7);
@@ -68,8 +69,8 @@ TEST_F(EnginePortTest, OneWakeUpIsOneReadOneWriteAndScansOfTheirOwn) {
 }
 
 TEST_F(EnginePortTest, RowsGoToWhoAskedForThem) {
-  port.read(1, {"a", "b"});
-  port.read(2, {"c"});
+  port.read(1, "a", "b");
+  port.read(2, "c");
   EngineCompletion completion;
   completion.ticket = take()[0].ticket;
   completion.rows = {std::optional<Bytes>("A"), std::optional<Bytes>(), failure};
@@ -84,7 +85,7 @@ TEST_F(EnginePortTest, RowsGoToWhoAskedForThem) {
 }
 
 TEST_F(EnginePortTest, TooFewRowsAreAnErrorAndNotAbsence) {
-  port.read(1, {"a", "b"});
+  port.read(1, "a", "b");
   EngineCompletion completion;
   completion.ticket = take()[0].ticket;
   completion.rows = {std::optional<Bytes>("A")};
@@ -93,8 +94,8 @@ TEST_F(EnginePortTest, TooFewRowsAreAnErrorAndNotAbsence) {
 }
 
 TEST_F(EnginePortTest, AFailedReadFailsAllItsReaders) {
-  port.read(1, {"a"});
-  port.read(2, {"b"});
+  port.read(1, "a");
+  port.read(2, "b");
   for (const Event& event : complete(take()[0], failure))
     EXPECT_EQ(event.status.code(), Code::io_error);
 }
@@ -103,7 +104,7 @@ TEST_F(EnginePortTest, OpenBatchCountsTheBatchesThatLeft) {
   const std::uint64_t before = port.open_batch();
   take();
   EXPECT_EQ(port.open_batch(), before);
-  port.read(1, {"a"});
+  port.read(1, "a");
   take();
   EXPECT_EQ(port.open_batch(), before) << "a read is none";
   port.put(2, "a", "row");

@@ -1,0 +1,80 @@
+#include "plugins/thrift/poller.h"
+
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <array>
+#include <ctime>
+
+#include "engine/base/check.h"
+
+namespace ringwright::wire {
+namespace {
+
+constexpr Poller::Tag wake_tag = UINT64_MAX;
+constexpr std::size_t events_at_once = 256;
+
+std::uint32_t bits_of(Poller::Interest interest) {
+  std::uint32_t bits = 0;
+  if (interest.read) bits |= EPOLLIN;
+  if (interest.write) bits |= EPOLLOUT;
+  if (interest.shared) bits |= EPOLLEXCLUSIVE;
+  return bits;
+}
+
+}  // namespace
+
+Poller::Poller()
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), event_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  RW_CHECK(epoll_.is_open() && event_.is_open());
+  add(event_, wake_tag, {});
+}
+
+void Poller::add(const Descriptor& socket, Tag tag, Interest interest) {
+  epoll_event event{};
+  event.events = bits_of(interest);
+  event.data.u64 = tag;
+  RW_CHECK(::epoll_ctl(epoll_.number(), EPOLL_CTL_ADD, socket.number(), &event) == 0);
+}
+
+void Poller::change(const Descriptor& socket, Tag tag, Interest interest) {
+  epoll_event event{};
+  event.events = bits_of(interest);
+  event.data.u64 = tag;
+  RW_CHECK(::epoll_ctl(epoll_.number(), EPOLL_CTL_MOD, socket.number(), &event) == 0);
+}
+
+void Poller::remove(const Descriptor& socket) {
+  ::epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, socket.number(), nullptr);
+}
+
+const std::vector<Poller::Ready>& Poller::wait(Nanoseconds timeout) {
+  std::array<epoll_event, events_at_once> events;
+  timespec span{};
+  if (timeout > 0) {
+    span.tv_sec = timeout / seconds(1);
+    span.tv_nsec = timeout % seconds(1);
+  }
+  const int count = ::epoll_pwait2(epoll_.number(), events.data(), static_cast<int>(events.size()),
+                                   timeout < 0 ? nullptr : &span, nullptr);
+  ready_.clear();
+  for (int i = 0; i < count; ++i) {
+    const epoll_event& event = events[static_cast<std::size_t>(i)];
+    if (event.data.u64 == wake_tag) {
+      std::uint64_t woken = 0;
+      [[maybe_unused]] const auto read = ::read(event_.number(), &woken, sizeof(woken));
+      continue;
+    }
+    ready_.push_back({event.data.u64, (event.events & EPOLLIN) != 0, (event.events & EPOLLOUT) != 0,
+                      (event.events & (EPOLLERR | EPOLLHUP)) != 0});
+  }
+  return ready_;
+}
+
+void Poller::wake() {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const auto written = ::write(event_.number(), &one, sizeof(one));
+}
+
+}  // namespace ringwright::wire
