@@ -1,7 +1,7 @@
 #include "bench/wire/kv_messages.h"
 
-#include "bench/wire/binary.h"
 #include "engine/base/limits.h"
+#include "plugins/thrift/binary.h"
 
 namespace ringwright::bench {
 namespace {

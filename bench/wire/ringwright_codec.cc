@@ -1,9 +1,9 @@
 #include <array>
 #include <cstdio>
 
-#include "bench/wire/binary.h"
 #include "bench/wire/client_codec.h"
 #include "bench/wire/kv_messages.h"
+#include "plugins/thrift/binary.h"
 
 namespace ringwright::bench {
 namespace {

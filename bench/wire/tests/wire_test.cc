@@ -10,11 +10,11 @@
 #include <set>
 #include <thread>
 
-#include "bench/wire/binary.h"
 #include "bench/wire/client_codec.h"
 #include "bench/wire/kv_messages.h"
 #include "bench/wire/load_client.h"
 #include "bench/wire/socket.h"
+#include "plugins/thrift/binary.h"
 
 namespace ringwright::bench {
 namespace {
