@@ -493,11 +493,9 @@ void ReplicaStore::emit(Event::Kind kind, std::uint64_t token, Status status) {
   event.status = std::move(status);
 }
 
-std::vector<ReplicaStore::Event> ReplicaStore::take_events() {
-  if (events_.empty()) return {};
-  auto taken = std::exchange(events_, {});
-  events_.reserve(taken.size());  // about as many again
-  return taken;
+void ReplicaStore::take_events(std::vector<Event>& events) {
+  events.clear();
+  events.swap(events_);
 }
 
 void ReplicaStore::take_work(Ticket& next_ticket, std::vector<EngineWork>& work) {
