@@ -245,7 +245,7 @@ void ClientSession::encode_reply(const Call& call, ClientReply& reply, Bytes& ou
                                 reply, ring);
 }
 
-void ClientSession::take_reply(ClientReply reply, Bytes& out) {
+void ClientSession::take_reply(ClientReply&& reply, Bytes& out) {
   const auto number = static_cast<std::uint32_t>(reply.operation) & number_mask;
   const std::size_t at = (number - first_number_) & number_mask;
   if (reply.operation != operation_of(number) || at >= calls_.size() || calls_[at].is_answered)

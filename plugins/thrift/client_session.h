@@ -48,11 +48,11 @@ class ClientSession {
   ClientSession(Endpoint endpoint, std::uint32_t serial, const ServerFacts& facts,
                 ClientCounters& counters);
 
-  using Deliver = std::function<void(Message message)>;
+  using Deliver = std::function<void(Message&& message)>;
   // False: what came is not even Thrift, so the connection must end.
   bool take_frame(ByteView frame, Bytes& out, const Deliver& deliver);
   // Of a request that was delivered; one to somebody else's is ignored.
-  void take_reply(ClientReply reply, Bytes& out);
+  void take_reply(ClientReply&& reply, Bytes& out);
 
   // `unsent`: bytes that wait in the connection.
   bool is_full(std::size_t unsent) const;
