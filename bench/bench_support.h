@@ -107,6 +107,11 @@ inline std::uint64_t number_argument(int argc, char** argv, std::string_view nam
   return text.empty() ? fallback : std::strtoull(text.c_str(), nullptr, 10);
 }
 
+// `--name` anywhere on the command line.
+inline bool has_flag(int argc, char** argv, std::string_view name) {
+  return std::find(argv + 1, argv + argc, "--" + std::string(name)) != argv + argc;
+}
+
 // Ends the benchmark when something that it needs did not work: there is nothing to measure then.
 inline void require(bool ok, const std::string& what) {
   if (ok) return;
