@@ -4,6 +4,7 @@
 
 #include "bindings/convert.h"
 #include "bindings/errors.h"
+#include "replication/runtime/remote_client.h"
 
 namespace ringwright::python {
 namespace {
@@ -44,33 +45,38 @@ PutOptions put_options(const CallOptions& options) {
 }
 
 // (siblings, context, coordinator)
-py::tuple to_python(const PythonClient& self, const Read& read) {
+py::tuple to_python(const Ring& ring, const Read& read) {
   const PythonContext context = make_context(read.context);
-  return py::make_tuple(python_siblings(read.siblings, context.decoded, self.ring.get()), context,
-                        name_of(*self.ring, read.coordinator));
+  return py::make_tuple(python_siblings(read.siblings, context.decoded, &ring), context,
+                        name_of(ring, read.coordinator));
 }
 
-py::object to_python(const PythonClient&, const Written& written) {
+py::object to_python(const Ring&, const Written& written) {
   return py::cast(make_context(written.context));
 }
 
-Failure failure_at(const PythonClient& self, const ClientError& error) {
-  return failure_of(error, name_of(*self.ring, error.node));
+Failure failure_at(const Ring& ring, const ClientError& error) {
+  return failure_of(error, name_of(ring, error.node));
+}
+
+// What came of a call; an exception as an object, not raised.
+template <typename T>
+py::object outcome_of(const Ring& ring, const ClientResult<T>& result) {
+  if (!result) return make_error(failure_at(ring, result.error()));
+  return to_python(ring, *result);
 }
 
 template <typename T>
 py::object result_of(const PythonClient& self, const ClientResult<T>& result) {
-  if (!result) raise(failure_at(self, result.error()));
-  return to_python(self, *result);
+  if (!result) raise(failure_at(*self.map->ring, result.error()));
+  return to_python(*self.map->ring, *result);
 }
 
 // One result or exception for each item.
 template <typename T>
 py::list results_of(const PythonClient& self, const std::vector<ClientResult<T>>& results) {
   py::list all;
-  for (const auto& result : results)
-    all.append(result ? py::object(to_python(self, *result))
-                      : make_error(failure_at(self, result.error())));
+  for (const auto& result : results) all.append(outcome_of(*self.map->ring, result));
   return all;
 }
 
@@ -127,9 +133,129 @@ PythonContext remembered_context(const PythonClient& self, const py::object& key
       unlocked([&] { return self.client->remembered_context(wanted, keyspace, session); }));
 }
 
+// `down`: the nodes that are known not to run; nothing: as the client finds them.
+py::tuple place(const PythonClient& self, const std::string& keyspace, const py::object& key,
+                const std::optional<std::vector<std::string>>& down) {
+  const Bytes wanted = bytes_from(key, "key");
+  std::vector<bool> up = unlocked([&] { return self.client->members_up(); });
+  if (down) {
+    up.assign(up.size(), true);
+    for (const std::string& name : *down)
+      if (const auto member = self.map->ring->index_of_name(name)) up[*member] = false;
+  }
+  return python_place(*self.map->ring, wanted, unwrap(place_key(*self.map, keyspace, wanted, up)));
+}
+
+ClientEnd open_end(const std::vector<std::string>& addresses, const ClientOptions& options,
+                   const std::string& transport) {
+  RemoteCluster cluster;
+  cluster.addresses = addresses;
+  cluster.transport = transport;
+  auto end = unlocked([&] { return open_remote_end(cluster, options); });
+  if (!end) raise(connection_failure(end.error()));
+  return std::move(*end);
+}
+
+std::unique_ptr<PythonClient> connect(const std::vector<std::string>& addresses,
+                                      const ClientChoice& choice, const std::string& transport) {
+  const ClientOptions options = with_choice({}, choice);
+  ClientEnd end = open_end(addresses, options, transport);
+  auto client = std::make_shared<Client>(std::move(end.parts), options);
+  return std::make_unique<PythonClient>(std::move(client), std::move(end.map));
+}
+
+std::unique_ptr<PythonAsyncClient> connect_async(const std::vector<std::string>& addresses,
+                                                 const ClientChoice& choice,
+                                                 const std::string& transport) {
+  const ClientOptions options = with_choice({}, choice);
+  ClientEnd end = open_end(addresses, options, transport);
+  auto thread = unwrap(ClientThread::start(std::move(end.parts), options));
+  return std::make_unique<PythonAsyncClient>(std::move(thread), std::move(end.map));
+}
+
+// [(ticket, result or exception)]. The lock of the interpreter stays held: nothing here waits for
+// more than another thread's few instructions, and none of those threads ever takes that lock.
+py::list collect(const PythonAsyncClient& self) {
+  py::list all;
+  for (const AsyncClient::Answer& answer : self.thread->collect())
+    all.append(py::make_tuple(
+        answer.ticket,
+        std::visit([&](const auto& result) { return outcome_of(*self.map->ring, result); },
+                   answer.result)));
+  return all;
+}
+
+void bind_async_client(py::module_& module) {
+  py::class_<PythonAsyncClient>(module, "AsyncClient")
+      .def_static("connect", &connect_async, py::arg("addresses"), py::arg("choice"),
+                  py::arg("transport"))
+      .def(
+          "get",
+          [](const PythonAsyncClient& self, const py::object& key, const CallOptions& options) {
+            return self.thread->client().get(bytes_from(key, "key"), get_options(options));
+          },
+          py::arg("key"), py::arg("options"))
+      .def(
+          "put",
+          [](const PythonAsyncClient& self, const py::object& key, const py::object& value,
+             const CallOptions& options) {
+            return self.thread->client().put(bytes_from(key, "key"), bytes_from(value, "value"),
+                                             put_options(options));
+          },
+          py::arg("key"), py::arg("value"), py::arg("options"))
+      .def(
+          "remove",
+          [](const PythonAsyncClient& self, const py::object& key, const CallOptions& options) {
+            return self.thread->client().remove(bytes_from(key, "key"), put_options(options));
+          },
+          py::arg("key"), py::arg("options"))
+      .def(
+          "note_read",
+          [](const PythonAsyncClient& self, const py::object& key, const CallOptions& options,
+             const PythonContext& context) {
+            self.thread->client().note_read(bytes_from(key, "key"), options.keyspace,
+                                            options.session, context.encoded);
+          },
+          py::arg("key"), py::arg("options"), py::arg("context"))
+      .def("collect", &collect)
+      .def("descriptor", [](const PythonAsyncClient& self) { return self.thread->descriptor(); })
+      .def(
+          "remembered_context",
+          [](const PythonAsyncClient& self, const py::object& key, const std::string& keyspace,
+             std::uint64_t session) {
+            return make_context(self.thread->client().remembered_context(bytes_from(key, "key"),
+                                                                         keyspace, session));
+          },
+          py::arg("key"), py::arg("keyspace"), py::arg("session"))
+      .def("forget_contexts",
+           [](const PythonAsyncClient& self) { self.thread->client().forget_contexts(); })
+      .def("close", [](const PythonAsyncClient& self) { unlocked([&] { self.thread->close(); }); })
+      .def("is_closed",
+           [](const PythonAsyncClient& self) { return self.thread->client().is_closed(); });
+}
+
 }  // namespace
 
+ClientOptions with_choice(ClientOptions options, const ClientChoice& choice) {
+  options.keyspace = choice.keyspace;
+  options.node = choice.node;
+  if (choice.timeout) options.timeout = nanoseconds_of(*choice.timeout);
+  if (choice.retries) options.retries = *choice.retries;
+  return options;
+}
+
 void bind_client(py::module_& module) {
+  py::class_<ClientChoice>(module, "ClientChoice")
+      .def(py::init([](std::string keyspace, std::string node, std::optional<double> timeout,
+                       std::optional<std::uint32_t> retries) {
+             return ClientChoice{std::move(keyspace), std::move(node), timeout, retries};
+           }),
+           py::arg("keyspace"), py::arg("node"), py::arg("timeout"), py::arg("retries"))
+      .def_readonly("keyspace", &ClientChoice::keyspace)
+      .def_readonly("node", &ClientChoice::node)
+      .def_readonly("timeout", &ClientChoice::timeout)
+      .def_readonly("retries", &ClientChoice::retries);
+  bind_async_client(module);
   py::class_<CallOptions>(module, "CallOptions")
       .def(py::init<>())
       .def_readwrite("keyspace", &CallOptions::keyspace)
@@ -141,6 +267,10 @@ void bind_client(py::module_& module) {
       .def_readwrite("blind", &CallOptions::blind)
       .def_readwrite("session", &CallOptions::session);
   py::class_<PythonClient>(module, "Client")
+      .def_static("connect", &connect, py::arg("addresses"), py::arg("choice"),
+                  py::arg("transport"))
+      .def("ring", [](const PythonClient& self) { return python_ring(*self.map->ring); })
+      .def("place", &place, py::arg("keyspace"), py::arg("key"), py::arg("down"))
       .def("get", &get, py::arg("key"), py::arg("options"))
       .def("put", &put, py::arg("key"), py::arg("value"), py::arg("options"))
       .def("remove", &remove, py::arg("key"), py::arg("options"))

@@ -4,9 +4,14 @@
 #include <unistd.h>
 
 #include <memory>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
 #include "replication/client/client.h"
+#include "replication/runtime/client_thread.h"
+#include "replication/transport/cluster_map.h"
 
 namespace ringwright::python {
 
@@ -36,13 +41,31 @@ class Owned {
   pid_t process_;
 };
 
-// A client and the names of the nodes that it speaks to.
+// What a Python caller may say of a client that it wants; nothing: as the cluster or the built-in
+// values have it.
+struct ClientChoice {
+  std::string keyspace;
+  std::string node;
+  std::optional<double> timeout;
+  std::optional<std::uint32_t> retries;
+};
+ClientOptions with_choice(ClientOptions options, const ClientChoice& choice);
+
+// A client and the cluster that it speaks to.
 struct PythonClient {
-  PythonClient(std::shared_ptr<Client> made, std::shared_ptr<const Ring> known)
-      : client(std::move(made)), ring(std::move(known)) {}
+  PythonClient(std::shared_ptr<Client> made, std::shared_ptr<const ClusterMap> known)
+      : client(std::move(made)), map(std::move(known)) {}
 
   Owned<std::shared_ptr<Client>> client;
-  std::shared_ptr<const Ring> ring;
+  std::shared_ptr<const ClusterMap> map;
+};
+
+struct PythonAsyncClient {
+  PythonAsyncClient(std::shared_ptr<ClientThread> made, std::shared_ptr<const ClusterMap> known)
+      : thread(std::move(made)), map(std::move(known)) {}
+
+  Owned<std::shared_ptr<ClientThread>> thread;
+  std::shared_ptr<const ClusterMap> map;
 };
 
 }  // namespace ringwright::python

@@ -4,8 +4,12 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "replication/ring/ring.h"
+#include "replication/runtime/key_placement.h"
+#include "replication/runtime/node_status.h"
+#include "replication/shard/keyspace.h"
 #include "replication/transport/message.h"
 #include "replication/version/context.h"
 
@@ -38,6 +42,12 @@ PythonContext make_context(const Context& context);
 py::list python_siblings(const std::vector<ShownSibling>& siblings, const Context& seen,
                          const Ring* ring);
 
+py::dict python_ring(const Ring& ring);
+py::dict python_keyspace(const Keyspace& keyspace);
+py::dict python_status(const NodeStatus& status);
+// (token, partition, preference list)
+py::tuple python_place(const Ring& ring, ByteView key, const std::vector<Placement>& placements);
+
 // Runs `call` without the interpreter's lock.
 template <typename Call>
 auto unlocked(Call&& call) {
@@ -50,6 +60,7 @@ void bind_settings(py::module_& module);
 void bind_registry(py::module_& module);
 void bind_client(py::module_& module);
 void bind_cluster(py::module_& module);
+void bind_node(py::module_& module);
 void bind_history(py::module_& module);
 void bind_simulation(py::module_& module);
 

@@ -67,11 +67,21 @@ Failure failure_of(const ClientError& error, std::string node) {
   return failure;
 }
 
+Failure connection_failure(const Status& status) {
+  Failure failure = failure_of(status);
+  failure.of_connecting = status.code() == Code::unavailable || status.code() == Code::timed_out;
+  failure.retryable |= failure.of_connecting;
+  return failure;
+}
+
 py::object make_error(const Failure& failure) {
-  const py::object type = py::module_::import("ringwright.errors").attr(class_of(failure.code));
+  const py::object type =
+      py::module_::import("ringwright.errors")
+          .attr(failure.of_connecting ? "ConnectionError" : class_of(failure.code));
   const py::object node = failure.node.empty() ? py::object(py::none()) : py::str(failure.node);
-  return type.attr("_from_core")(failure.message, code_name(failure.code), failure.retryable,
-                                 failure.outcome_unknown, node, failure.required, failure.received);
+  const std::string_view code = failure.of_connecting ? "connection" : code_name(failure.code);
+  return type.attr("_from_core")(failure.message, code, failure.retryable, failure.outcome_unknown,
+                                 node, failure.required, failure.received);
 }
 
 void raise(const Failure& failure) {

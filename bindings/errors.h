@@ -18,9 +18,12 @@ struct Failure {
   std::uint32_t required = 0;
   std::uint32_t received = 0;
   std::string node;  // that said so; empty: none did
+  bool of_connecting = false;
 };
 Failure failure_of(const Status& status);
 Failure failure_of(const ClientError& error, std::string node);
+// Of connecting: that nobody answers is a failure of its own class.
+Failure connection_failure(const Status& status);
 
 // The exception as an object, not raised.
 pybind11::object make_error(const Failure& failure);

@@ -10,6 +10,7 @@ PYBIND11_MODULE(_core, module) {
   ringwright::python::bind_registry(module);
   ringwright::python::bind_client(module);
   ringwright::python::bind_cluster(module);
+  ringwright::python::bind_node(module);
   ringwright::python::bind_history(module);
   ringwright::python::bind_simulation(module);
 }

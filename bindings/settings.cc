@@ -4,6 +4,8 @@
 
 #include "bindings/convert.h"
 #include "bindings/errors.h"
+#include "replication/daemon/node_service.h"
+#include "replication/runtime/parts.h"
 
 namespace ringwright::python {
 
@@ -32,6 +34,26 @@ void bind_settings(py::module_& module) {
             check(self.set(key, value));
           },
           py::arg("key"), py::arg("value"))
+      .def(
+          "assign",
+          [](Settings& self, const std::string& assignment) { check(self.set(assignment)); },
+          py::arg("assignment"))
+      .def("keyspaces",
+           [](const Settings& self) {
+             py::list all;
+             for (const auto& keyspace : unwrap(self.keyspaces(registry_with_parts())))
+               all.append(python_keyspace(*keyspace));
+             return all;
+           })
+      .def("check", [](const Settings& self) { check(self.check(registry_with_parts())); })
+      .def("for_node", &Settings::for_node)
+      .def("check_node", [](const Settings& self) { check(check_node_settings(self.for_node())); })
+      .def(
+          "duration",
+          [](const Settings& self, const std::string& key) {
+            return seconds_of(self.duration(key));
+          },
+          py::arg("key"))
       .def("entries", [](const Settings& self) {
         py::list entries;
         for (const auto& entry : self.entries())

@@ -60,6 +60,7 @@ constexpr std::size_t request_window_count = 65536;
 // Clients. A request waits this much past its deadline, for the node's own word on how far it came.
 constexpr std::uint32_t client_retries_default = 2;
 constexpr std::size_t client_concurrency = 64;
+constexpr std::size_t async_calls_max = 65536;
 constexpr Nanoseconds client_reply_grace = milliseconds(50);
 // How often a node that could not be reached is asked whether it is back.
 constexpr Nanoseconds client_probe_interval = milliseconds(50);

@@ -124,13 +124,15 @@ std::vector<Result<std::optional<Bytes>>> MemoryEngine::multi_get(std::span<cons
   std::vector<Result<std::optional<Bytes>>> found;
   found.reserve(keys.size());
   const std::shared_lock lock(rows_mutex_);
-  const Status status = usable();
-  for (const Bytes& key : keys) {
-    if (!status.is_ok()) {
-      found.emplace_back(status);
-      continue;
-    }
-    const auto at = find_row(key);
+  if (const Status status = usable(); !status.is_ok()) {
+    found.assign(keys.size(), status);
+    return found;
+  }
+  // All are found before any is copied, so that the waits for memory overlap.
+  std::vector<Rows::iterator> places;
+  places.reserve(keys.size());
+  for (const Bytes& key : keys) places.push_back(find_row(key));
+  for (const auto at : places) {
     if (at == rows_.end()) found.emplace_back(std::optional<Bytes>());
     else found.emplace_back(std::optional<Bytes>(at->second));
   }

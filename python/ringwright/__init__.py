@@ -11,6 +11,11 @@ Keys and values are bytes. Times are seconds, as floats, everywhere. Every error
 `ringwright.Error`.
 """
 
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from ._arguments import Quorum
 from ._client import BatchResult, Client, Placement, PlacementEntry
 from ._cluster import Cluster, EngineStatus, Member, Node, NodeStatus, Partition, Ring
@@ -36,8 +41,12 @@ from .errors import (
     VersionMismatchError,
 )
 
+if TYPE_CHECKING:
+    from ._async_client import AsyncClient
+
 __all__ = [
     "NO_CONTEXT",
+    "AsyncClient",
     "AuthError",
     "BatchResult",
     "Client",
@@ -80,3 +89,14 @@ __all__ = [
     "engines",
     "resolver_laws",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`AsyncClient` is imported when it is asked for, as asyncio is no light import."""
+    if name == "AsyncClient":
+        return importlib.import_module("._async_client", __name__).AsyncClient
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

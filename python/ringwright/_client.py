@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NoReturn
 
 from . import _core, _life
-from ._arguments import BytesLike, Quorum, level_of, seconds
-from ._records import Context, Record, make_siblings
-from ._resolvers import Resolver, resolve_record
+from ._arguments import BytesLike, Quorum, level_of
+from ._calls import DEFAULT_ENDPOINT, Defaults, Target, checked_concurrency, make_target
+from ._records import Context, Record
+from ._resolvers import Resolver
 from .errors import ClosedError, Error, InvalidRequestError
 
 if TYPE_CHECKING:
@@ -70,6 +72,27 @@ class BatchResult:
     contexts: Mapping[bytes, Context]
     errors: Mapping[bytes, Error]
 
+    @staticmethod
+    def of(keys: Iterable[BytesLike], outcomes: Iterable[Context | Error]) -> BatchResult:
+        """Of a key that is there twice the last outcome."""
+        contexts: dict[bytes, Context] = {}
+        errors: dict[bytes, Error] = {}
+        for key, outcome in zip(keys, outcomes, strict=True):
+            name = bytes(key)
+            if isinstance(outcome, Error):
+                errors[name] = outcome
+                contexts.pop(name, None)
+            else:
+                contexts[name] = outcome
+                errors.pop(name, None)
+        return BatchResult(contexts, errors)
+
+    def raise_first(self) -> None:
+        """Raises the first error, if there is one, with this as its `batch`."""
+        for error in self.errors.values():
+            error.batch = self
+            raise error
+
     @property
     def ok(self) -> bool:
         """Every item was written."""
@@ -79,8 +102,59 @@ class BatchResult:
         return len(self.contexts) + len(self.errors)
 
 
+class _Link:
+    """A native client, shared by a client and the views of it.
+
+    One to another process is opened again in a forked child; one into this process is closed there.
+    """
+
+    def __init__(self, core: _core.Client, target: Target | None) -> None:
+        self.core = core
+        self.target = target
+        self.closed = False
+        self._generation = _life.generation()
+        _life.close_at_exit(self)
+
+    def native(self) -> _core.Client:
+        if self._generation != _life.generation() and not self.closed:
+            if self.target is None:
+                _life.check_generation(self._generation, "client")
+            else:
+                self._reopen(self.target)
+        return self.core
+
+    def _reopen(self, target: Target) -> None:
+        with _life.reopening():
+            if self._generation != _life.generation():
+                self.core = target.open()
+                self._generation = _life.generation()
+                _life.close_at_exit(self)
+
+    @property
+    def is_inherited(self) -> bool:
+        """It belongs to the process that this one was forked from."""
+        return self._generation != _life.generation()
+
+    @property
+    def is_closed(self) -> bool:
+        if self.closed or (self.is_inherited and self.target is None):
+            return True
+        return not self.is_inherited and self.core.is_closed()
+
+    def close(self) -> None:
+        self.closed = True
+        if not self.is_inherited:
+            self.core.close()
+
+
 class Client:
-    """Reads and writes keys. Made by `Cluster.client`; thread-safe; a context manager.
+    """Reads and writes keys. Thread-safe; a context manager.
+
+        with rw.Client("127.0.0.1:7480") as kv:
+            kv.put(b"cart", b"eggs")
+
+    `Client(...)` connects to the nodes of other processes, and to the whole cluster as soon as one
+    of the endpoints answers; `Cluster.client` makes one for a cluster of this process.
 
     Keys and values are bytes, bytearray or memoryview; bytes come back. Every call has a deadline,
     `timeout` seconds, and may name how many replicas must answer: a number from 1 to n or a
@@ -91,48 +165,67 @@ class Client:
     conflict with itself, except after an unknown outcome. Give `context=NO_CONTEXT` to be
     concurrent with all that is there.
 
-    `close` is final: later calls raise ClosedError, and so do all calls in a forked child. A client
-    lives no longer than its cluster; one that is dropped is closed.
+    `close` is final: later calls raise ClosedError. In a forked child, and when it is unpickled, a
+    client of other processes connects anew, and remembers nothing; one of a cluster in this process
+    is closed there, and cannot be pickled. A client that its cluster made lives no longer than that,
+    and is closed when it is dropped; any other should be closed.
     """
 
-    _native: _core.Client
-    _cluster: Cluster
+    _link: _Link
+    _defaults: Defaults
+    _cluster: Cluster | None
     _parent: Client | None
-    _keyspace: str
-    _r: int
-    _w: int
-    _timeout: float
-    _resolver: Resolver | None
     _closed: bool
-    _generation: int
 
-    def __init__(self, *_: object, **__: object) -> None:
-        raise TypeError("a client is made by cluster.client()")
+    def __init__(
+        self,
+        endpoints: str | Sequence[str] = DEFAULT_ENDPOINT,
+        *,
+        keyspace: str = "default",
+        timeout: float = 1.0,
+        retries: int = 2,
+        resolver: Resolver | None = None,
+        r: int | str | Quorum | None = None,
+        w: int | str | Quorum | None = None,
+        node: str | None = None,
+    ) -> None:
+        """Connects, within `timeout` seconds.
+
+        Args:
+            endpoints: "host:port" of one or several nodes; any that answers names all others.
+            keyspace: whose keys it reads and writes.
+            timeout: seconds; of connecting, and the deadline of each request.
+            retries: how many further nodes a request is sent to when one cannot be reached.
+            resolver: reduces siblings; None: shows them.
+            r: replicas that a get needs; by default the keyspace's.
+            w: replicas that a put needs; by default the keyspace's.
+            node: only this node is asked, by name; None: the key's replicas.
+
+        Raises:
+            ConnectionError: nobody answered in time.
+            VersionMismatchError: the other side speaks another protocol.
+            InvalidRequestError: there is no such keyspace or node.
+        """
+        target = make_target(endpoints, keyspace, node, timeout, retries)
+        defaults = Defaults(keyspace, level_of(r, "r"), level_of(w, "w"), 0.0, resolver)
+        self._set(_Link(target.open(), target), defaults, None, None)
 
     @classmethod
     def _make(
-        cls,
-        core: _core.Client,
-        cluster: Cluster,
-        keyspace: str,
-        r: int,
-        w: int,
-        timeout: float,
-        resolver: Resolver | None,
-        parent: Client | None = None,
+        cls, link: _Link, defaults: Defaults, cluster: Cluster | None, parent: Client | None = None
     ) -> Client:
         self = object.__new__(cls)
-        self._native = core
+        self._set(link, defaults, cluster, parent)
+        return self
+
+    def _set(
+        self, link: _Link, defaults: Defaults, cluster: Cluster | None, parent: Client | None
+    ) -> None:
+        self._link = link
+        self._defaults = defaults
         self._cluster = cluster
         self._parent = parent
-        self._keyspace = keyspace
-        self._r = r
-        self._w = w
-        self._timeout = timeout
-        self._resolver = resolver
         self._closed = False
-        self._generation = _life.generation()
-        return self
 
     # Reads.
 
@@ -156,8 +249,8 @@ class Client:
     ) -> Record:
         """As `get`, but of an absent or deleted key the record without siblings, for its
         context."""
-        raw = self._checked().get(key, self._read_options(r, timeout))
-        return self._record_of(key, raw)
+        raw = self._checked().get(key, self._defaults.read_options(_life.this_thread(), r, timeout))
+        return self._defaults.record_of(key, raw)
 
     def get_many(
         self,
@@ -171,16 +264,16 @@ class Client:
 
         Raises the first error, if any.
         """
-        options = self._read_options(r, timeout)
+        options = self._defaults.read_options(_life.this_thread(), r, timeout)
         wanted = list(keys)
         found = {}
         for start in range(0, len(wanted), ITEMS_AT_ONCE):
             some = wanted[start : start + ITEMS_AT_ONCE]
-            answers = self._checked().get_many(some, options, _concurrency(concurrency))
+            answers = self._checked().get_many(some, options, checked_concurrency(concurrency))
             for key, raw in zip(some, answers, strict=True):
                 if isinstance(raw, Error):
                     raise raw
-                record = self._record_of(key, raw)
+                record = self._defaults.record_of(key, raw)
                 if record.exists:
                     found[record.key] = record
         return found
@@ -215,9 +308,7 @@ class Client:
             UnavailableError: certainly nothing was stored.
             TimeoutError: see its `outcome_unknown`.
         """
-        options = self._write_options(w, timeout, context)
-        if ttl is not None:
-            options.ttl = seconds(ttl, "ttl")
+        options = self._defaults.write_options(_life.this_thread(), w, timeout, context, ttl)
         return self._checked().put(key, value, options)
 
     def delete(
@@ -237,7 +328,7 @@ class Client:
         Returns:
             the context that covers the deletion.
         """
-        options = self._write_options(w, timeout, context)
+        options = self._defaults.write_options(_life.this_thread(), w, timeout, context)
         options.blind = blind
         return self._checked().remove(key, options)
 
@@ -305,28 +396,16 @@ class Client:
         """
         if on_error not in ("raise", "collect"):
             raise InvalidRequestError(f"on_error={on_error!r}: write 'raise' or 'collect'")
-        options = self._write_options(w, timeout, None)
-        if ttl is not None:
-            options.ttl = seconds(ttl, "ttl")
+        options = self._defaults.write_options(_life.this_thread(), w, timeout, None, ttl)
         pairs: list[tuple[BytesLike, BytesLike]] = list(items.items() if isinstance(items, Mapping)
         else items)
-        contexts: dict[bytes, Context] = {}
-        errors: dict[bytes, Error] = {}
+        outcomes: list[Context | Error] = []
         for start in range(0, len(pairs), ITEMS_AT_ONCE):
             some = pairs[start : start + ITEMS_AT_ONCE]
-            made = self._checked().put_many(some, options, _concurrency(concurrency))
-            for (key, _), outcome in zip(some, made, strict=True):
-                if isinstance(outcome, Error):
-                    errors[bytes(key)] = outcome
-                    contexts.pop(bytes(key), None)
-                else:
-                    contexts[bytes(key)] = outcome
-                    errors.pop(bytes(key), None)
-        result = BatchResult(contexts, errors)
-        if errors and on_error == "raise":
-            first = next(iter(errors.values()))
-            first.batch = result
-            raise first
+            outcomes += self._checked().put_many(some, options, checked_concurrency(concurrency))
+        result = BatchResult.of((key for key, _ in pairs), outcomes)
+        if on_error == "raise":
+            result.raise_first()
         return result
 
     # As a mapping.
@@ -338,7 +417,7 @@ class Client:
         return record.value
 
     def __setitem__(self, key: BytesLike, value: BytesLike) -> None:
-        options = self._write_options(None, None, None)
+        options = self._defaults.write_options(_life.this_thread(), None, None)
         options.read_first = True
         self._checked().put(key, value, options)
 
@@ -357,13 +436,18 @@ class Client:
     # The rest.
 
     def where(self, key: BytesLike) -> Placement:
-        """Where the key lives, and which of those nodes run."""
-        self._checked()
-        return self._cluster.where(key, keyspace=self._keyspace)
+        """Where the key lives, and which of those nodes run.
+
+        A client of other processes shows as not running those that it cannot reach.
+        """
+        native = self._checked()
+        if self._cluster is not None and self._link.target is None:
+            return self._cluster.where(key, keyspace=self.keyspace)
+        return placement_of(key, native.place(self.keyspace, key, None))
 
     def remembered_context(self, key: BytesLike) -> Context:
         """What a put of the key would send in this thread if it named none."""
-        return self._checked().remembered_context(key, self._keyspace, _life.this_thread())
+        return self._checked().remembered_context(key, self.keyspace, _life.this_thread())
 
     def forget_contexts(self) -> None:
         """Drops all remembered contexts."""
@@ -382,42 +466,29 @@ class Client:
 
         Closing it leaves this one open; closing this one ends it as well.
         """
-        self._checked()
+        native = self._checked()
         if keyspace is not None:
-            self._cluster._check_keyspace(keyspace)
-        return Client._make(
-            self._native,
-            self._cluster,
-            self._keyspace if keyspace is None else keyspace,
-            self._r if r is None else level_of(r, "r"),
-            self._w if w is None else level_of(w, "w"),
-            self._timeout if timeout is None else seconds(timeout, "timeout"),
-            self._resolver if isinstance(resolver, str) else resolver,
-            parent=self,
-        )
+            native.place(keyspace, b"", None)  # raises when there is none of that name
+        defaults = self._defaults.changed(keyspace, r, w, timeout, resolver)
+        return Client._make(self._link, defaults, self._cluster, parent=self)
 
     @property
     def keyspace(self) -> str:
         """The keyspace whose keys this client reads and writes."""
-        return self._keyspace
+        return self._defaults.keyspace
 
     @property
     def is_closed(self) -> bool:
         """Nothing can be asked of it any more."""
-        return (
-            self._closed
-            or self._generation != _life.generation()
-            or (self._parent is not None and self._parent.is_closed)
-            or self._native.is_closed()
-        )
+        return self._was_closed() or self._link.is_closed
 
     def close(self) -> None:
         """Final and idempotent: calls in progress and later ones raise ClosedError."""
-        if self._generation != _life.generation():
+        if self._link.is_inherited and self._link.target is None:
             return
         self._closed = True
         if self._parent is None:
-            self._native.close()
+            self._link.close()
 
     def __enter__(self) -> Client:
         return self
@@ -431,56 +502,43 @@ class Client:
         self.close()
 
     def __del__(self) -> None:
-        if getattr(self, "_parent", self) is None:
-            self.close()
+        # A view leaves its client open; what is not even set was never opened.
+        if getattr(self, "_parent", self) is not None or self._link.is_inherited:
+            return
+        was_open = not self.is_closed
+        self.close()
+        if was_open and self._cluster is None:
+            warnings.warn(f"{self!r} was dropped without close()", ResourceWarning, source=self)
 
-    def __reduce__(self) -> NoReturn:
-        raise TypeError("a client of a cluster in this process cannot be pickled")
+    def __reduce__(self) -> tuple[Callable[..., Client], tuple[Target, Defaults]]:
+        if self._link.target is None:
+            raise TypeError("a client of a cluster in this process cannot be pickled")
+        if self._was_closed():
+            raise ClosedError("a closed client cannot be pickled")
+        return _connect_again, (self._link.target.changed(self.keyspace), self._defaults)
 
     def __repr__(self) -> str:
         state = "closed" if self.is_closed else "open"
-        return f"<Client of keyspace {self._keyspace!r}, {state}>"
+        target = self._link.target
+        where = "" if target is None else f" at {', '.join(target.endpoints)}"
+        return f"<Client of keyspace {self.keyspace!r}{where}, {state}>"
+
+    def _was_closed(self) -> bool:
+        return self._closed or (self._parent is not None and self._parent._was_closed())
 
     def _checked(self) -> _core.Client:
         """The core, when it may be used."""
-        _life.check_generation(self._generation, "client")
-        if self._closed or (self._parent is not None and self._parent._closed):
-            raise ClosedError("the client is closed: make another one with cluster.client()")
-        return self._native
-
-    def _read_options(
-        self, r: int | str | Quorum | None, timeout: float | None
-    ) -> _core.CallOptions:
-        options = _core.CallOptions()
-        options.keyspace = self._keyspace
-        options.session = _life.this_thread()
-        options.level = self._r if r is None else level_of(r, "r")
-        options.timeout = self._timeout if timeout is None else seconds(timeout, "timeout")
-        return options
-
-    def _write_options(
-        self, w: int | str | Quorum | None, timeout: float | None, context: Context | None
-    ) -> _core.CallOptions:
-        if context is not None and not isinstance(context, Context):
-            raise TypeError(f"context must be a Context, not {type(context).__name__}")
-        options = _core.CallOptions()
-        options.keyspace = self._keyspace
-        options.session = _life.this_thread()
-        options.level = self._w if w is None else level_of(w, "w")
-        options.timeout = self._timeout if timeout is None else seconds(timeout, "timeout")
-        options.context = context
-        return options
-
-    def _record_of(self, key: BytesLike, raw: tuple[Any, Context, str]) -> Record:
-        siblings, context, coordinator = raw
-        record = Record(bytes(key), make_siblings(siblings), context, coordinator)
-        if self._resolver is None:
-            return record
-        return resolve_record(record, self._resolver)
+        if self._was_closed():
+            if self._link.is_inherited and self._link.target is None:
+                self._link.native()
+            raise ClosedError("the client is closed: make another one")
+        return self._link.native()
 
 
-def _concurrency(concurrency: int) -> int:
-    if isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1:
-        raise InvalidRequestError(f"concurrency={concurrency}: a whole number above zero")
-    return concurrency
+def _connect_again(target: Target, defaults: Defaults) -> Client:
+    return Client._make(_Link(target.open(), target), defaults, None)
 
+
+def placement_of(key: BytesLike, raw: tuple[int, int, list[dict[str, Any]]]) -> Placement:
+    token, partition, entries = raw
+    return Placement(bytes(key), token, partition, tuple(PlacementEntry(**e) for e in entries))

@@ -4,25 +4,31 @@ from __future__ import annotations
 
 import html
 import importlib
+import os
 import threading
 import time
 import uuid
 import warnings
 import weakref
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 from . import _core, _life
 from ._arguments import BytesLike, Quorum, level_of, seconds
-from ._client import Client, Placement, PlacementEntry
-from ._configuration import Config, make_settings, value_of
+from ._calls import Defaults, checked_retries
+from ._client import Client, Placement, PlacementEntry, _Link, placement_of
+from ._configuration import Config, make_node_settings, make_settings, value_of
 from ._parts import EngineSpec
+from ._processes import ProcessCluster
 from ._resolvers import Resolver
 from .errors import ClosedError, InvalidRequestError, TimeoutError
+
+if TYPE_CHECKING:
+    from ._async_client import AsyncClient
 
 __all__ = ["Cluster", "EngineStatus", "Member", "Node", "NodeStatus", "Partition", "Ring"]
 
@@ -31,6 +37,30 @@ POLL_S = 0.01
 # The open clusters of this process, by name: what a cell of a notebook made when it ran before.
 _by_name: weakref.WeakValueDictionary[str, Cluster] = weakref.WeakValueDictionary()
 _by_name_lock = threading.Lock()
+
+
+class Backend(Protocol):
+    """What runs the nodes: threads of this process (`_core.Cluster`), or processes."""
+
+    def client(self, choice: _core.ClientChoice) -> _core.Client: ...
+    def async_client(self, choice: _core.ClientChoice) -> _core.AsyncClient: ...
+    def status(self) -> list[dict[str, Any]]: ...
+    def node_status(self, node: str) -> dict[str, Any]: ...
+    def ring(self) -> dict[str, Any]: ...
+    def place(self, keyspace: str, key: BytesLike) -> tuple[int, int, list[dict[str, Any]]]: ...
+    def keyspaces(self) -> list[dict[str, Any]]: ...
+    def directory(self) -> str: ...
+    def stop(self, node: str) -> None: ...
+    def kill(self, node: str) -> None: ...
+    def restart(self, node: str) -> None: ...
+    def pause(self, node: str) -> None: ...
+    def resume(self, node: str) -> None: ...
+    def partition(self, groups: Sequence[Sequence[str]]) -> None: ...
+    def cut(self, source: str, target: str) -> None: ...
+    def delay(self, source: str, target: str, delay: float) -> None: ...
+    def heal(self) -> None: ...
+    def close(self) -> None: ...
+    def is_closed(self) -> bool: ...
 
 
 @dataclass(frozen=True)
@@ -153,7 +183,7 @@ class Ring:
 
 
 class Node:
-    """One node of a cluster. It is started, stopped and closed through its cluster.
+    """One node: of a cluster, which starts and stops it, or one that `Node.open` opened.
 
     Attributes:
         name: "node1" and so on.
@@ -161,11 +191,81 @@ class Node:
         address: where its network finds it.
     """
 
-    def __init__(self, cluster: Cluster, status: Mapping[str, Any]) -> None:
+    _cluster: weakref.ref[Cluster] | None
+    _native: _core.Node | None
+    _admin: str
+    _generation: int
+    name: str
+    id: uuid.UUID
+    address: str
+
+    def __init__(self, *_: object, **__: object) -> None:
+        raise TypeError("a node is opened by Node.open(...), or found in cluster.nodes")
+
+    @classmethod
+    def open(
+        cls,
+        path: str | Path,
+        *,
+        config: Config | None = None,
+        engine: str | EngineSpec | None = None,
+    ) -> Node:
+        """Opens a node in this process, as the program ringwrightd would: with ports of its own.
+
+        It serves when this returns, until `close`. A context manager.
+
+        Args:
+            path: where its data lie.
+            config: who it and its cluster are, as the file of ringwrightd says it: TOML text, a
+                Path to a TOML file, or a mapping, nested or with dotted names. By default it is a
+                cluster of itself alone on ports 7480 to 7482 of this machine.
+            engine: of the keyspace "default".
+
+        Raises:
+            InvalidRequestError: the settings do not fit together, or name something unknown.
+            UnavailableError: another process has one of the ports.
+            EngineLockedError: somebody else has the directory.
+            VersionMismatchError: the directory was written by another engine, node or cluster.
+        """
+        settings = make_node_settings(config, engine, {"node.data_dir": Path(path).absolute()})
+        return cls._opened(_core.Node.open(settings, False))
+
+    @classmethod
+    def _opened(cls, native: _core.Node) -> Node:
+        self = object.__new__(cls)
+        self._cluster = None
+        self._native = native
+        addresses = native.addresses()
+        self._admin = addresses["admin"]
+        self.name = native.name()
+        self.id = uuid.UUID(native.id())
+        self.address = addresses["client"]
+        self._generation = _life.generation()
+        _life.close_at_exit(self)
+        return self
+
+    @classmethod
+    def _of(cls, cluster: Cluster, status: Mapping[str, Any]) -> Node:
+        self = object.__new__(cls)
         self._cluster = weakref.ref(cluster)
-        self.name: str = status["name"]
+        self._native = None
+        self._admin = ""
+        self.name = status["name"]
         self.id = uuid.UUID(status["id"])
-        self.address: str = status["address"]
+        self.address = status["address"]
+        return self
+
+    @property
+    def pid(self) -> int | None:
+        """The process that it runs in; None when that has ended."""
+        processes = None if self._native is not None else self._owner()._processes
+        return os.getpid() if processes is None else processes.pid(self.name)
+
+    @property
+    def admin_address(self) -> str:
+        """Where metrics and health are shown over HTTP; empty: nowhere."""
+        processes = None if self._native is not None else self._owner()._processes
+        return self._admin if processes is None else processes.admin_address(self.name)
 
     @property
     def is_up(self) -> bool:
@@ -174,10 +274,10 @@ class Node:
 
     def status(self) -> NodeStatus:
         """What it says of itself now; of a paused node the last it said."""
-        cluster = self._cluster()
-        if cluster is None:
-            raise ClosedError("the cluster is gone")
-        return _status_of(cluster._checked().node_status(self.name))
+        if self._native is not None:
+            _life.check_generation(self._generation, "node")
+            return _status_of(self._native.status())
+        return _status_of(self._owner()._checked().node_status(self.name))
 
     def metrics(self) -> dict[str, float]:
         """Its counters and its engines' gauges, by Prometheus name and labels."""
@@ -190,8 +290,48 @@ class Node:
                 metrics[name] = float(getattr(engine, gauge))
         return metrics
 
+    def drain(self) -> None:
+        """Finishes or refuses what is in flight and flushes; the admin port goes on answering."""
+        self._own("drain").drain()
+
+    def close(self) -> None:
+        """Drains, and gives the ports and the directory back. Final and idempotent."""
+        native = self._own("close")
+        if self._generation == _life.generation():
+            native.stop()
+
+    def __enter__(self) -> Node:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        native = getattr(self, "_native", None)
+        if native is None or self._generation != _life.generation():
+            return
+        if native.state() != "stopped":
+            native.stop()
+            warnings.warn(f"{self!r} was dropped without close()", ResourceWarning, source=self)
+
     def __repr__(self) -> str:
         return f"<Node {self.name} {self.id}>"
+
+    def _own(self, what: str) -> _core.Node:
+        if self._native is None:
+            raise TypeError(f"a node of a cluster has no {what}(): use the cluster's stop() or kill()")
+        return self._native
+
+    def _owner(self) -> Cluster:
+        cluster = None if self._cluster is None else self._cluster()
+        if cluster is None:
+            raise ClosedError("the cluster is gone")
+        return cluster
 
 
 class Partition:
@@ -235,7 +375,8 @@ class Cluster:
     and removes a temporary directory.
     """
 
-    _native: _core.Cluster
+    _native: Backend
+    _processes: ProcessCluster | None
     _name: str
     _data_dir: str
     _resolver: Resolver | None
@@ -256,6 +397,7 @@ class Cluster:
         name: str = "default",
         dir: str | Path | None = None,
         transport: str | None = None,
+        processes: bool = False,
         durability: str | None = None,
         shards: int | None = None,
         fan_out: str | None = None,
@@ -268,6 +410,10 @@ class Cluster:
         config: Config | None = None,
     ) -> Cluster:
         """Starts a cluster in this process: threads, engines, and an in-process network.
+
+        With `processes` each node is a process ringwrightd of its own, on ports of this machine that
+        the system chooses. `kill`, `pause` and `resume` are then signals. They end with this process
+        in whatever way it ends.
 
         What is None here comes from variables RINGWRIGHT_SECTION__KEY, else from `config`, else it
         is built in; the built-in values are given below. The arguments from `engine` on, as far as
@@ -284,7 +430,9 @@ class Cluster:
             name: of the cluster; kept in its directories.
             dir: where data lie, one folder for each node; None: a temporary directory, removed at
                 close.
-            transport: how messages travel ("loopback").
+            transport: how messages travel: "loopback", within this process, or "thrift", over
+                sockets ("loopback", and "thrift" between processes).
+            processes: each node is a process of its own; its log is in its folder.
             durability: what an acknowledged write survives: "none"; "os": the death of the process;
                 "disk": a loss of power ("os").
             shards: data-path threads of each node (1).
@@ -326,6 +474,10 @@ class Cluster:
             "transport.kind": transport,
             "client.timeout": None if timeout is None else _duration(timeout, "timeout"),
         }
+        if processes and transport == "loopback":
+            raise InvalidRequestError(
+                "transport='loopback' stays within one process: leave it out, or write 'thrift'"
+            )
         settings = make_settings(config, name, engine, keyspace, others)
         name = value_of(settings, "cluster.name")
         data_dir = value_of(settings, "node.data_dir")
@@ -335,19 +487,20 @@ class Cluster:
             self._name = name
             self._data_dir = data_dir
             self._resolver = resolver if isinstance(resolver, Resolver) else None
-            self._start(settings)
+            self._start(settings, processes)
             _by_name[name] = self
         return self
 
-    def _start(self, settings: _core.Settings) -> None:
+    def _start(self, settings: _core.Settings, processes: bool) -> None:
         self._generation = _life.generation()
         self._links_lock = threading.Lock()  # guards the two below
         self._partitions: list[Partition] = []
         self._cuts: set[tuple[str, str]] = set()
-        self._native = _core.Cluster.local(settings)
+        self._processes = ProcessCluster(settings, self._name) if processes else None
+        self._native: Backend = self._processes or _core.Cluster.local(settings)
         _life.close_at_exit(self)
         self._nodes = MappingProxyType(
-            {status["name"]: Node(self, status) for status in self._native.status()}
+            {status["name"]: Node._of(self, status) for status in self._native.status()}
         )
 
     # Parts.
@@ -373,21 +526,47 @@ class Cluster:
             retries: further replicas that it tries (2).
             resolver: reduces siblings; None: shows them; by default the cluster's.
         """
-        core = self._checked().client(
+        choice, defaults = self._choice(keyspace, node, r, w, timeout, retries, resolver)
+        core = self._checked().client(choice)
+        target = None if self._processes is None else self._processes.target(choice)
+        return Client._make(_Link(core, target), defaults, self)
+
+    def async_client(
+        self,
+        keyspace: str = "default",
+        *,
+        node: str | Node | None = None,
+        r: int | str | Quorum | None = None,
+        w: int | str | Quorum | None = None,
+        timeout: float | None = None,
+        retries: int | None = None,
+        resolver: Resolver | None | Literal["cluster"] = "cluster",
+    ) -> AsyncClient:
+        """As `client`, for asyncio; it connects at its first use, within an event loop."""
+        choice, defaults = self._choice(keyspace, node, r, w, timeout, retries, resolver)
+        self._check_keyspace(keyspace)
+        from ._async_client import AsyncClient  # asyncio is no light import
+
+        return AsyncClient._make(lambda: self._checked().async_client(choice), defaults, "")
+
+    def _choice(
+        self,
+        keyspace: str,
+        node: str | Node | None,
+        r: int | str | Quorum | None,
+        w: int | str | Quorum | None,
+        timeout: float | None,
+        retries: int | None,
+        resolver: Resolver | None | Literal["cluster"],
+    ) -> tuple[_core.ClientChoice, Defaults]:
+        choice = _core.ClientChoice(
             keyspace,
             "" if node is None else _name_of(node),
             None if timeout is None else seconds(timeout, "timeout"),
-            None if retries is None else _retries(retries),
+            None if retries is None else checked_retries(retries),
         )
-        return Client._make(
-            core,
-            self,
-            keyspace,
-            level_of(r, "r"),
-            level_of(w, "w"),
-            0.0,
-            self._resolver if isinstance(resolver, str) else resolver,
-        )
+        reducer = self._resolver if isinstance(resolver, str) else resolver
+        return choice, Defaults(keyspace, level_of(r, "r"), level_of(w, "w"), 0.0, reducer)
 
     @property
     def name(self) -> str:
@@ -423,9 +602,7 @@ class Cluster:
 
     def where(self, key: BytesLike, *, keyspace: str = "default") -> Placement:
         """Where a key lives, and which of those nodes run."""
-        token, partition, entries = self._checked().place(keyspace, key)
-        nodes = tuple(PlacementEntry(**entry) for entry in entries)
-        return Placement(bytes(key), token, partition, nodes)
+        return placement_of(key, self._checked().place(keyspace, key))
 
     def keyspaces(self) -> list[dict[str, Any]]:
         """The keyspaces with their settings, as plain rows; `ttl` in seconds, 0 for ever."""
@@ -589,7 +766,7 @@ class Cluster:
             "</table>"
         )
 
-    def _checked(self) -> _core.Cluster:
+    def _checked(self) -> Backend:
         """The core, when it may be used."""
         _life.check_generation(self._generation, "cluster")
         if self._native.is_closed():
@@ -641,8 +818,3 @@ def _names_of(group: Iterable[str | Node]) -> list[str]:
 def _duration(value: float, what: str) -> str:
     return f"{round(seconds(value, what) * 1e6)}us"
 
-
-def _retries(retries: int) -> int:
-    if isinstance(retries, bool) or not isinstance(retries, int) or retries < 0:
-        raise InvalidRequestError(f"retries={retries}: a whole number, not below zero")
-    return retries

@@ -21,18 +21,44 @@ def make_settings(
     keyspace: Mapping[str, object],
     others: Mapping[str, object],
 ) -> _core.Settings:
-    """Built-in values < config < environment < arguments. `None` among the arguments says nothing.
-
-    `keyspace` holds settings of the keyspace "default", `others` whole keys.
-    """
+    """Of a cluster of this machine, whose name is "default" when nobody gives another."""
     settings = _core.Settings()
     settings.add_values({"cluster.name": "default"})
+    _add_outside(settings, config)
+    if name != "default":
+        others = {**others, "cluster.name": name}
+    _add_arguments(settings, engine, keyspace, others)
+    return settings
+
+
+def make_node_settings(
+    config: Config | None, engine: str | EngineSpec | None, others: Mapping[str, object]
+) -> _core.Settings:
+    """Of one node, as ringwrightd would understand them."""
+    settings = _core.Settings()
+    _add_outside(settings, config)
+    _add_arguments(settings, engine, {}, others)
+    return settings.for_node()
+
+
+def _add_outside(settings: _core.Settings, config: Config | None) -> None:
+    """Built-in values < config < environment."""
     if config is not None:
         _add_config(settings, config)
     settings.add_environment(dict(os.environ))
+
+
+def _add_arguments(
+    settings: _core.Settings,
+    engine: str | EngineSpec | None,
+    keyspace: Mapping[str, object],
+    others: Mapping[str, object],
+) -> None:
+    """They outrank all else; None says nothing.
+
+    `keyspace` holds settings of the keyspace "default", `others` whole keys.
+    """
     chosen = dict(others)
-    if name != "default":
-        chosen["cluster.name"] = name
     chosen.update({f"keyspace.default.{key}": value for key, value in keyspace.items()})
     if isinstance(engine, EngineSpec):
         innermost = engine.name.rpartition("(")[2].partition(")")[0]
@@ -42,7 +68,6 @@ def make_settings(
     for key, value in chosen.items():
         if value is not None:
             settings.set(key, _text_of(value, key))
-    return settings
 
 
 def value_of(settings: _core.Settings, wanted: str) -> str:

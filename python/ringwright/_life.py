@@ -16,10 +16,16 @@ class Closable(Protocol):
     def close(self) -> None: ...
 
 
+class Forgettable(Protocol):
+    def forget(self) -> None: ...
+
+
 _generation = 0
 _numbers = itertools.count(1)
 _thread = threading.local()
 _open: weakref.WeakSet[Closable] = weakref.WeakSet()
+_told: weakref.WeakSet[Forgettable] = weakref.WeakSet()
+_reopening = threading.Lock()
 
 
 def this_thread() -> int:
@@ -46,9 +52,19 @@ def check_generation(made_in: int, what: str) -> None:
         )
 
 
+def reopening() -> threading.Lock:
+    """Held while something is opened again in a forked child; nobody holds it when one begins."""
+    return _reopening
+
+
 def close_at_exit(thing: Closable) -> None:
     """Native threads stop before the interpreter does."""
     _open.add(thing)
+
+
+def tell_of_fork(thing: Forgettable) -> None:
+    """`forget` is called in every forked child: descriptors that the parent must have alone."""
+    _told.add(thing)
 
 
 def _close_all() -> None:
@@ -57,9 +73,13 @@ def _close_all() -> None:
 
 
 def _note_fork() -> None:
-    global _generation
+    global _generation, _reopening
     _generation += 1
+    _reopening = threading.Lock()
     _open.clear()
+    for thing in list(_told):
+        thing.forget()
+    _told.clear()
 
 
 atexit.register(_close_all)

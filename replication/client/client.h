@@ -163,6 +163,10 @@ class Client {
   // Drops all remembered contexts.
   void forget_contexts();
 
+  // By member index, as this client finds them: down is who could not be reached or kept silent
+  // beyond a deadline, until it answers again.
+  std::vector<bool> members_up() const;
+
   void close();
   bool is_closed() const;
   const ClientOptions& options() const;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <chrono>
 #include <deque>
+#include <set>
 #include <utility>
 
 #include "engine/base/check.h"
@@ -14,6 +15,9 @@ namespace {
 // which nodes keep a shard, stays zero.
 constexpr int slot_bits = 20;
 constexpr std::uint64_t generation_mask = (std::uint64_t{1} << (56 - slot_bits)) - 1;
+
+// How long the thread of submitted calls polls when there is nothing to wait for.
+constexpr Nanoseconds idle_poll = seconds(1);
 
 // Whether another replica may do better than the one that certainly did nothing.
 bool is_worth_another(Code code) {
@@ -62,6 +66,18 @@ struct Batch {
   bool is_complete() const { return next == calls.size() && under_way == 0; }
 };
 
+// The calls that were submitted: a batch that never ends, whose calls have timeouts of their own.
+struct Submitted {
+  Batch batch;
+  std::vector<std::unique_ptr<Call>> fresh;         // not started
+  std::set<std::pair<Instant, Call*>> by_deadline;  // under way; owned
+  std::vector<std::unique_ptr<Call>> ended;
+
+  ~Submitted() {
+    for (const auto& [deadline, call] : by_deadline) delete call;
+  }
+};
+
 Courier::Courier(ClientParts parts, std::string node, std::uint32_t retries)
     : transport_(std::move(parts.transport)),
       endpoint_(parts.endpoint),
@@ -69,6 +85,7 @@ Courier::Courier(ClientParts parts, std::string node, std::uint32_t retries)
       endpoints_(std::move(parts.endpoints)),
       clock_(std::move(parts.clock)),
       retries_(retries),
+      submitted_(std::make_unique<Submitted>()),
       peers_(endpoints_.size()) {
   RW_CHECK(endpoints_.size() == ring_->members().size());
   if (!node.empty()) {
@@ -81,6 +98,8 @@ Courier::Courier(ClientParts parts, std::string node, std::uint32_t retries)
   sink_.unreachable = [this](Endpoint endpoint) { arrivals_.unreachable.push_back(endpoint); };
   sink_.unsent = [this](OperationId operation) { arrivals_.unsent.push_back(operation); };
 }
+
+Courier::~Courier() = default;
 
 void Courier::carry(std::span<Call> calls, std::size_t concurrency) {
   Lock lock(mutex_);
@@ -100,16 +119,60 @@ void Courier::carry(std::span<Call> calls, std::size_t concurrency) {
       lead(lock, until);
       continue;
     }
-    if (!outgoing_.empty() && !std::exchange(wake_is_sent_, true)) transport_->wake();
-    batch.has_news = false;
-    batch.changed.wait_until(lock,
-                             std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)),
-                             [&] { return batch.has_news || !has_leader_; });
+    await_news(batch, lock, until);
   }
   std::erase(batches_, &batch);
   // Somebody else must poll now.
   if (!has_leader_ && !batches_.empty()) batches_.front()->changed.notify_one();
   if (batches_.empty()) left_.notify_all();
+}
+
+// While another thread leads.
+void Courier::await_news(Batch& batch, Lock& lock, Instant until) {
+  if (!outgoing_.empty() && !std::exchange(wake_is_sent_, true)) transport_->wake();
+  batch.has_news = false;
+  batch.changed.wait_until(lock,
+                           std::chrono::steady_clock::time_point(std::chrono::nanoseconds(until)),
+                           [&] { return batch.has_news || !has_leader_; });
+}
+
+void Courier::carry_submitted(const Ended& ended) {
+  Lock lock(mutex_);
+  Submitted& all = *submitted_;
+  batches_.push_back(&all.batch);
+  for (;;) {
+    const Instant now = clock_->now();
+    expire_submitted(now);
+    start_submitted(now);
+    if (!all.ended.empty()) {
+      std::vector<std::unique_ptr<Call>> handed;
+      handed.swap(all.ended);
+      lock.unlock();
+      ended(std::move(handed));
+      lock.lock();
+      continue;
+    }
+    if (closed_ && all.batch.under_way == 0) break;
+    const Instant until = all.by_deadline.empty()
+                              ? now + idle_poll
+                              : all.by_deadline.begin()->first + limits::client_reply_grace;
+    if (has_leader_)
+      await_news(all.batch, lock, until);
+    else
+      lead(lock, until);
+  }
+  std::erase(batches_, &all.batch);
+  if (!has_leader_ && !batches_.empty()) batches_.front()->changed.notify_one();
+  if (batches_.empty()) left_.notify_all();
+}
+
+bool Courier::submit(std::unique_ptr<Call> call) {
+  const Lock lock(mutex_);
+  if (closed_) return false;
+  submitted_->fresh.push_back(std::move(call));
+  if (!std::exchange(submitted_->batch.has_news, true)) submitted_->batch.changed.notify_one();
+  if (has_leader_ && !std::exchange(wake_is_sent_, true)) transport_->wake();
+  return true;
 }
 
 void Courier::lead(Lock& lock, Instant until) {
@@ -211,15 +274,29 @@ void Courier::start_calls(Batch& batch, Instant now) {
   if (peers_down_ > 0) probe_down_peers(now);
   while (batch.next < batch.calls.size() && batch.under_way < batch.concurrency) {
     Call& call = batch.calls[batch.next++];
-    ++batch.under_way;
-    call.batch_ = &batch;
     call.deadline_ = now + call.timeout;
     batch.by_deadline.push_back(&call);
-    if (closed_)
-      fail(call, closed_error(call));
-    else
-      attempt(call, now);
+    start_call(batch, call, now);
   }
+}
+
+void Courier::start_submitted(Instant now) {
+  if (peers_down_ > 0) probe_down_peers(now);
+  for (auto& fresh : std::exchange(submitted_->fresh, {})) {
+    Call* const call = fresh.release();
+    call->deadline_ = now + call->timeout;
+    submitted_->by_deadline.emplace(call->deadline_, call);
+    start_call(submitted_->batch, *call, now);
+  }
+}
+
+void Courier::start_call(Batch& batch, Call& call, Instant now) {
+  ++batch.under_way;
+  call.batch_ = &batch;
+  if (closed_)
+    fail(call, closed_error(call));
+  else
+    attempt(call, now);
 }
 
 void Courier::expire_calls(Batch& batch, Instant now) {
@@ -227,20 +304,32 @@ void Courier::expire_calls(Batch& batch, Instant now) {
   while (!waiting.empty()) {
     Call& call = *waiting.front();
     const bool is_answered = call.reply || call.error;
-    const bool is_late = now >= call.deadline_ + limits::client_reply_grace;
-    if (!is_answered && !is_late && !closed_) return;
+    if (!is_answered && !is_over(call, now)) return;
     waiting.pop_front();
-    if (is_answered) continue;
-    const bool was_sent = call.operation_ != 0;
-    const std::uint32_t member = call.member_;
-    ClientError error = closed_ ? closed_error(call) : timeout_error(call);
-    if (was_sent) end_attempt(call);
-    fail(call, std::move(error));
-    // A node that keeps silent beyond a deadline is left alone until it answers a ping.
-    if (was_sent && !closed_ && !peers_[member].is_down) {
-      peers_[member] = {true, false, now};
-      ++peers_down_;
-    }
+    if (!is_answered) expire(call, now);
+  }
+}
+
+void Courier::expire_submitted(Instant now) {
+  const auto& waiting = submitted_->by_deadline;
+  while (!waiting.empty() && is_over(*waiting.begin()->second, now))
+    expire(*waiting.begin()->second, now);
+}
+
+bool Courier::is_over(const Call& call, Instant now) const {
+  return closed_ || now >= call.deadline_ + limits::client_reply_grace;
+}
+
+void Courier::expire(Call& call, Instant now) {
+  const bool was_sent = call.operation_ != 0;
+  const std::uint32_t member = call.member_;
+  ClientError error = closed_ ? closed_error(call) : timeout_error(call);
+  if (was_sent) end_attempt(call);
+  fail(call, std::move(error));
+  // A node that keeps silent beyond a deadline is left alone until it answers a ping.
+  if (was_sent && !closed_ && !peers_[member].is_down) {
+    peers_[member] = {true, false, now};
+    ++peers_down_;
   }
 }
 
@@ -351,6 +440,9 @@ void Courier::end_attempt(Call& call) {
 void Courier::finish(Call& call) {
   --call.batch_->under_way;
   call.batch_->has_news = true;
+  if (call.batch_ != &submitted_->batch) return;
+  submitted_->by_deadline.erase({call.deadline_, &call});
+  submitted_->ended.emplace_back(&call);
 }
 
 void Courier::fail(Call& call, ClientError error) {
@@ -409,6 +501,13 @@ void Courier::close() {
   left_.wait(lock, [this] { return batches_.empty(); });
   // Nobody is inside, and nobody gets past `closed_` to the transport.
   transport_->close();
+}
+
+std::vector<bool> Courier::members_up() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<bool> up;
+  for (const Peer& peer : peers_) up.push_back(!peer.is_down);
+  return up;
 }
 
 bool Courier::is_closed() const {

@@ -2,6 +2,8 @@
 
 #include <condition_variable>
 #include <cstdint>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
@@ -17,6 +19,7 @@ struct Call {
   std::variant<GetRequest, PutRequest> request;  // `operation` and `timeout` are the courier's
   std::uint32_t n = 0;                           // of the keyspace
   Nanoseconds timeout = 0;
+  std::uint64_t ticket = 0;  // the submitter's name for it
 
   // The answer, once the courier returns: exactly one of them.
   std::optional<ClientReply> reply;
@@ -41,7 +44,8 @@ struct Call {
 };
 
 // Carries the requests of a client's threads over its one transport. Whoever finds nobody polling
-// polls for all; the others wait for their answers.
+// polls for all; the others wait for their answers. Calls can also be submitted, to be carried by a
+// thread that does nothing else.
 //
 // Invariants
 // 1. The transport is used by one thread at a time, the leader.
@@ -53,12 +57,23 @@ class Courier {
  public:
   // Uses all of the parts but the keyspaces and the client's id.
   Courier(ClientParts parts, std::string node, std::uint32_t retries);
+  ~Courier();
 
   // Blocks until each call has its answer; at most `concurrency` are under way at a time.
   void carry(std::span<Call> calls, std::size_t concurrency);
+
+  using Ended = std::function<void(std::vector<std::unique_ptr<Call>>)>;
+  // Carries submitted calls until `close`, for one thread that makes this its work; it polls
+  // whenever nobody else does. `ended` is called on it, without a lock, with the calls that have
+  // their answers, and may submit others.
+  void carry_submitted(const Ended& ended);
+  // Hands a call to the thread of `carry_submitted`; never blocks. False: closed, not taken.
+  bool submit(std::unique_ptr<Call> call);
+
   // Ends all calls; returns when no thread is left inside.
   void close();
   bool is_closed() const;
+  std::vector<bool> members_up() const;
 
  private:
   // A member as this client finds it.
@@ -85,7 +100,13 @@ class Courier {
   void handle_failure(Call& call, ClientError failure, Instant now);
   void handle_unreachable(std::uint32_t member, Instant now);
   void start_calls(Batch& batch, Instant now);
+  void start_call(Batch& batch, Call& call, Instant now);
   void expire_calls(Batch& batch, Instant now);
+  void start_submitted(Instant now);
+  void expire_submitted(Instant now);
+  bool is_over(const Call& call, Instant now) const;
+  void expire(Call& call, Instant now);
+  void await_news(Batch& batch, Lock& lock, Instant until);
   void attempt(Call& call, Instant now);
   void send_attempt(Call& call, std::uint32_t member, Instant now);
   void park(Call& call, Instant now);
@@ -120,6 +141,7 @@ class Courier {
   bool has_leader_ = false;
   bool wake_is_sent_ = false;  // to the leader, for what is queued
   std::vector<Batch*> batches_;
+  const std::unique_ptr<struct Submitted> submitted_;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_slots_;
   std::vector<Call*> parked_;

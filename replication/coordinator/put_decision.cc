@@ -1,6 +1,7 @@
 #include "replication/coordinator/put_decision.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "engine/base/check.h"
 #include "engine/base/seeded_bug.h"
@@ -9,13 +10,14 @@
 namespace ringwright {
 namespace {
 
-Sibling sibling_of(const PutIntent& intent, Timestamp stamp) {
+// Takes the value out of the intent.
+Sibling sibling_of(PutIntent& intent, Timestamp stamp) {
   Sibling sibling;
   sibling.stamp = stamp;
   sibling.tombstone = intent.tombstone;
   sibling.request = intent.request;
   if (intent.tombstone) return sibling;
-  sibling.value = intent.value;
+  sibling.value = std::move(intent.value);
   const std::uint64_t now_us = wall_us_of(stamp);
   const bool for_ever = intent.ttl_us == 0 || intent.ttl_us > UINT64_MAX - now_us;
   if (!for_ever) sibling.expires_us = now_us + intent.ttl_us;
@@ -86,8 +88,8 @@ Status check_bounds(const Record& record, std::size_t bytes, const PutLimits& bo
 
 }  // namespace
 
-Result<PutDecision> decide_put(const PutIntent& intent, const PutLimits& bounds, Timestamp stamp,
-                               Row row, const Row& other, DotIssuer& issuer) {
+Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timestamp stamp, Row row,
+                               const Row& other, DotIssuer& issuer) {
   if (row.is_damaged() || other.is_damaged())
     return Status{Code::corrupt, "the coordinator's own record of key " + printable(intent.key) +
                                      " is damaged: ask another replica"};
@@ -121,12 +123,12 @@ Result<PutDecision> decide_put(const PutIntent& intent, const PutLimits& bounds,
   decision.canonical = encode_record(record, intent.key);
   if (*earlier == nullptr)
     RW_TRY(check_bounds(record, decision.canonical.size(), bounds, intent.tombstone));
-  decision.context = seen_after(intent.context, record, decision.dot);
+  decision.context = seen_after(std::move(intent.context), record, decision.dot);
   decision.row.record = std::move(record);
   return decision;
 }
 
-Record lww_record(const PutIntent& intent, Timestamp stamp, DotIssuer& issuer) {
+Record lww_record(PutIntent intent, Timestamp stamp, DotIssuer& issuer) {
   Record record;
   record.kind = RecordKind::lww;
   Sibling written = sibling_of(intent, stamp);

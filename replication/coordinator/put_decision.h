@@ -38,10 +38,10 @@ struct PutDecision {
 // is still among the siblings makes no second one. `corrupt`: a damaged own copy cannot coordinate.
 // `invalid`: a bound, a context from nowhere, or a request id that was used for something else.
 // After an error nothing is written; a dot that was drawn for it is not used again.
-Result<PutDecision> decide_put(const PutIntent& intent, const PutLimits& bounds, Timestamp stamp,
-                               Row row, const Row& other, DotIssuer& issuer);
+Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timestamp stamp, Row row,
+                               const Row& other, DotIssuer& issuer);
 
 // Kind `lww`: the greatest stamp wins, so no own record is needed.
-Record lww_record(const PutIntent& intent, Timestamp stamp, DotIssuer& issuer);
+Record lww_record(PutIntent intent, Timestamp stamp, DotIssuer& issuer);
 
 }  // namespace ringwright

@@ -15,6 +15,7 @@
 #include "replication/runtime/node_runner.h"
 #include "replication/runtime/parts.h"
 #include "replication/runtime/process_generation.h"
+#include "replication/runtime/remote_client.h"
 #include "replication/runtime/temporary_directory.h"
 #include "replication/transport/transport_factory.h"
 
@@ -27,6 +28,7 @@ class Cluster::Body {
 
   Status open();
   Result<std::shared_ptr<Client>> client(ClientOptions options);
+  Result<std::shared_ptr<ClientThread>> async_client(ClientOptions options);
   Status end(std::string_view node, bool clean);
   Status restart(std::string_view node);
   Status set_paused(std::string_view node, bool paused);
@@ -43,6 +45,7 @@ class Cluster::Body {
 
   const Settings& settings() const { return settings_; }
   const std::string& directory() const { return directory_; }
+  const std::shared_ptr<const ClusterMap>& map() const { return map_; }
   const std::shared_ptr<const Ring>& ring() const { return map_->ring; }
   const std::vector<std::shared_ptr<const Keyspace>>& keyspaces() const { return keyspaces_; }
   std::vector<std::string> names() const;
@@ -59,6 +62,7 @@ class Cluster::Body {
 
   Result<std::unique_ptr<NodeRunner>> open_runner(const Slot& slot, bool is_known);
   Result<NodePort::Opened> open_port(std::size_t member);
+  Result<ClientParts> client_parts(const ClientOptions& options);
   Status make_map();
   Status start(std::size_t member);
   Result<std::size_t> find(std::string_view node) const;
@@ -81,6 +85,7 @@ class Cluster::Body {
   bool closed_ = false;
   std::vector<Slot> slots_;  // by member index; names and endpoints stay as they are
   std::vector<std::weak_ptr<Client>> clients_;
+  std::vector<std::weak_ptr<ClientThread>> async_clients_;
 };
 
 Status Cluster::Body::open() {
@@ -178,37 +183,34 @@ Result<std::size_t> Cluster::Body::find(std::string_view node) const {
                                    nearest_name(node, names()) + "'?"};
 }
 
-Result<std::shared_ptr<Client>> Cluster::Body::client(ClientOptions options) {
-  if (!options.node.empty())
-    if (const auto known = find(options.node); !known) return known.error();
-  std::vector<std::string> known;
-  ClientParts parts;
-  for (const auto& keyspace : keyspaces_) {
-    parts.keyspaces[keyspace->name] = keyspace->n;
-    known.push_back(keyspace->name);
-  }
-  if (!parts.keyspaces.contains(options.keyspace))
-    return Status{Code::invalid, "there is no keyspace '" + options.keyspace + "'; did you mean '" +
-                                     nearest_name(options.keyspace, known) + "'?"};
-  const std::lock_guard lock(mutex_);
+Result<ClientParts> Cluster::Body::client_parts(const ClientOptions& options) {
   if (closed_) return closed();
   TransportFactory::ClientOptions wanted;
   wanted.map = map_;
   wanted.clock = clock_;
-  auto port = network_->open_client(wanted);
-  if (!port) return port.error();
-  SystemRandom random;
-  parts.endpoint = port->endpoint;
-  parts.transport = std::move(port->transport);
-  parts.ring = ring();
-  parts.endpoints = std::move(port->endpoints);
-  parts.clock = clock_;
-  parts.id_high = random.next();
-  parts.id_low = random.next();
-  parts.process = process_generation;
-  auto client = std::make_shared<Client>(std::move(parts), std::move(options));
-  std::erase_if(clients_, [](const std::weak_ptr<Client>& old) { return old.expired(); });
+  auto end = open_client_end(*network_, wanted, options);
+  if (!end) return end.error();
+  return std::move(end->parts);
+}
+
+Result<std::shared_ptr<Client>> Cluster::Body::client(ClientOptions options) {
+  const std::lock_guard lock(mutex_);
+  auto parts = client_parts(options);
+  if (!parts) return parts.error();
+  auto client = std::make_shared<Client>(std::move(*parts), std::move(options));
+  std::erase_if(clients_, [](const auto& old) { return old.expired(); });
   clients_.push_back(client);
+  return client;
+}
+
+Result<std::shared_ptr<ClientThread>> Cluster::Body::async_client(ClientOptions options) {
+  const std::lock_guard lock(mutex_);
+  auto parts = client_parts(options);
+  if (!parts) return parts.error();
+  auto client = ClientThread::start(std::move(*parts), std::move(options));
+  if (!client) return client.error();
+  std::erase_if(async_clients_, [](const auto& old) { return old.expired(); });
+  async_clients_.push_back(*client);
   return client;
 }
 
@@ -336,36 +338,26 @@ std::vector<NodeStatus> Cluster::Body::status() {
 
 Result<std::vector<Placement>> Cluster::Body::preference_list(std::string_view keyspace,
                                                               ByteView key) {
-  const auto at = std::find_if(keyspaces_.begin(), keyspaces_.end(),
-                               [&](const auto& known) { return known->name == keyspace; });
-  if (at == keyspaces_.end())
-    return Status{Code::invalid, "there is no keyspace '" + std::string(keyspace) + "'"};
   std::vector<bool> up;
   {
     const std::lock_guard lock(mutex_);
     for (const Slot& slot : slots_) up.push_back(slot.runner != nullptr);
   }
-  std::vector<Placement> placed;
-  for (const auto& entry : ringwright::preference_list(*ring(), token_of(key), (*at)->n, up)) {
-    Placement placement;
-    placement.node = ring()->members()[entry.member].name;
-    placement.role = entry.role;
-    if (entry.role == Role::fallback)
-      placement.stands_in_for = ring()->members()[entry.stands_in_for].name;
-    placement.up = up[entry.member];
-    placed.push_back(std::move(placement));
-  }
-  return placed;
+  return place_key(*map_, keyspace, key, up);
 }
 
 void Cluster::Body::close() {
   std::vector<std::weak_ptr<Client>> clients;
+  std::vector<std::weak_ptr<ClientThread>> async_clients;
   {
     const std::lock_guard lock(mutex_);
     if (std::exchange(closed_, true)) return;
     clients.swap(clients_);
+    async_clients.swap(async_clients_);
   }
   for (const auto& weak : clients)
+    if (const auto client = weak.lock()) client->close();
+  for (const auto& weak : async_clients)
     if (const auto client = weak.lock()) client->close();
   const std::lock_guard lock(mutex_);
   for (Slot& slot : slots_) {
@@ -401,6 +393,10 @@ Result<std::shared_ptr<Client>> Cluster::client(ClientOptions options) {
   return body_->client(std::move(options));
 }
 
+Result<std::shared_ptr<ClientThread>> Cluster::async_client(ClientOptions options) {
+  return body_->async_client(std::move(options));
+}
+
 ClientOptions Cluster::client_options() const {
   ClientOptions options;
   options.timeout = settings().duration("client.timeout");
@@ -428,6 +424,7 @@ std::vector<std::string> Cluster::node_names() const { return body_->names(); }
 Result<NodeStatus> Cluster::status(std::string_view node) const { return body_->status(node); }
 std::vector<NodeStatus> Cluster::status() const { return body_->status(); }
 std::shared_ptr<const Ring> Cluster::ring() const { return body_->ring(); }
+std::shared_ptr<const ClusterMap> Cluster::map() const { return body_->map(); }
 Result<std::vector<Placement>> Cluster::preference_list(std::string_view keyspace,
                                                         ByteView key) const {
   return body_->preference_list(keyspace, key);

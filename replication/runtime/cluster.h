@@ -10,18 +10,12 @@
 #include "engine/base/status.h"
 #include "replication/client/client.h"
 #include "replication/config/settings.h"
-#include "replication/ring/preference_list.h"
+#include "replication/runtime/client_thread.h"
+#include "replication/runtime/key_placement.h"
 #include "replication/runtime/node_status.h"
+#include "replication/transport/cluster_map.h"
 
 namespace ringwright {
-
-// One entry of a key's preference list.
-struct Placement {
-  std::string node;
-  Role role = Role::primary;
-  std::string stands_in_for;  // of a fallback: the primary it stands in for; else empty
-  bool up = false;
-};
 
 // A cluster of nodes node1..nodeN in this process, each with its threads, engines and directory,
 // over an in-process network whose links can be cut and delayed.
@@ -42,6 +36,7 @@ class Cluster {
   // `options` start from `client_options()`. `invalid`: no such keyspace or node; `closed`.
   Result<std::shared_ptr<Client>> client(ClientOptions options);
   Result<std::shared_ptr<Client>> client() { return client(client_options()); }
+  Result<std::shared_ptr<ClientThread>> async_client(ClientOptions options);
   // What the settings' section [client] says.
   ClientOptions client_options() const;
 
@@ -71,6 +66,7 @@ class Cluster {
   Result<NodeStatus> status(std::string_view node) const;
   std::vector<NodeStatus> status() const;
   std::shared_ptr<const Ring> ring() const;
+  std::shared_ptr<const ClusterMap> map() const;
   // The key's primaries, or those that stand in for them, given which nodes run.
   Result<std::vector<Placement>> preference_list(std::string_view keyspace, ByteView key) const;
   std::vector<std::shared_ptr<const Keyspace>> keyspaces() const;

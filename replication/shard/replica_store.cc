@@ -305,7 +305,8 @@ void ReplicaStore::decide_put_write(TaskId id, Line& line, Rows rows, Moment mom
     encoded = encode_row(own, line.key);
   } else {
     const PutLimits bounds{keyspace_->siblings_max, keyspace_->record_bytes_max};
-    auto decision = decide_put(task.intent, bounds, *stamp, std::move(own), other, issuer_);
+    auto decision =
+        decide_put(std::move(task.intent), bounds, *stamp, std::move(own), other, issuer_);
     if (!decision) {
       fail(id, decision.error());
       return;
@@ -442,7 +443,8 @@ Result<Bytes> ReplicaStore::canonical_answer(const Task& task, const Status& sta
                     "the stored record of key " + printable(task.key) + " is damaged"};
     RW_TRY(verify_record(*canonical, task.key));
     if (!found) {
-      found = Bytes(*canonical);
+      const auto header = static_cast<std::size_t>(canonical->data() - (*row)->data());
+      found = std::move(**row).erase(0, header);
       continue;
     }
     auto data = decode_record(*found, task.key, kind_);
@@ -491,11 +493,9 @@ void ReplicaStore::emit(Event::Kind kind, std::uint64_t token, Status status) {
   event.status = std::move(status);
 }
 
-std::vector<ReplicaStore::Event> ReplicaStore::take_events() {
-  if (events_.empty()) return {};
-  auto taken = std::exchange(events_, {});
-  events_.reserve(taken.size());  // about as many again
-  return taken;
+void ReplicaStore::take_events(std::vector<Event>& events) {
+  events.clear();
+  events.swap(events_);
 }
 
 void ReplicaStore::take_work(Ticket& next_ticket, std::vector<EngineWork>& work) {

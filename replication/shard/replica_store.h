@@ -70,7 +70,8 @@ class ReplicaStore {
 
   bool knows(Ticket ticket) const { return port_.knows(ticket); }
   void complete(EngineCompletion completion, Moment moment);
-  std::vector<Event> take_events();
+  // What `events` held is dropped and its room used again.
+  void take_events(std::vector<Event>& events);
   void take_work(Ticket& next_ticket, std::vector<EngineWork>& work);
 
   // Grows whenever a write of a fallback row is issued and again when it shows: whoever scanned

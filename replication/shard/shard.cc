@@ -189,6 +189,7 @@ class Shard::Machine {
   Deadlines deadlines_;
   SlotTable<Pending> pending_;
   RecentRequests recent_requests_;
+  std::vector<ReplicaStore::Event> events_;  // of one store, while they are handled
   std::vector<Envelope> messages_;
   std::uint64_t next_transfer_ = 1;
   Ticket next_ticket_ = 1;
@@ -709,9 +710,10 @@ void Shard::Machine::complete(EngineCompletion&& completion, Moment moment) {
 void Shard::Machine::drain(Moment moment) {
   for (std::size_t i = 0; i < copies_.size(); ++i) {
     advance_handoff(i, moment);
-    for (auto events = copies_[i]->store.take_events(); !events.empty();
-         events = copies_[i]->store.take_events()) {
-      for (auto& event : events) handle_event(event, moment);
+    for (;;) {
+      copies_[i]->store.take_events(events_);
+      if (events_.empty()) break;
+      for (auto& event : events_) handle_event(event, moment);
       advance_handoff(i, moment);
     }
   }

@@ -27,7 +27,7 @@ def program() -> Path:
     for place in (package / "bin" / "ringwrightd", package.parents[1] / "ringwrightd"):
         if place.exists():
             return place
-    pytest.skip("ringwrightd was not built")
+    raise FileNotFoundError("ringwrightd was not built")
 
 
 def comes_true(condition: Callable[[], bool]) -> bool:
@@ -85,6 +85,12 @@ class Daemon:
         if self.process.poll() is None:
             self.process.kill()
         self.process.wait(timeout=DEADLINE)
+
+
+HAS_THRIFT = (program().parent / "plugins" / "ringwright_thrift.so").exists() or (
+    program().parents[1] / "plugins" / "ringwright_thrift.so"
+).exists()
+needs_thrift = pytest.mark.skipif(not HAS_THRIFT, reason="the Thrift transport was not built")
 
 
 @pytest.fixture
@@ -356,3 +362,135 @@ def test_faults_are_shown_and_replaced(start: Callable[..., Daemon]) -> None:
         assert code == 400 and words in json.loads(text)["error"]
     assert daemon.ask("/faults", "PUT", b'{"links":[]}') == (200, '{"links":[]}\n')
     assert "faults_changed" in daemon.log
+
+
+@pytest.fixture
+def three(tmp_path: Path, start: Callable[..., Daemon]) -> Iterator[Callable[..., Daemon]]:
+    """Starts a member of a cluster of three over sockets, by its number; also a second time."""
+    kept: list[socket.socket] = []
+
+    def keep() -> str:
+        kept.append(socket.socket())
+        kept[-1].setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        kept[-1].bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{kept[-1].getsockname()[1]}"
+
+    places = {f"node{i}": (keep(), keep()) for i in (1, 2, 3)}
+    members = "".join(
+        f'[member.{name}]\nclient = "{client}"\npeer = "{peer}"\n'
+        for name, (client, peer) in places.items()
+    )
+
+    def member(number: int, *assignments: str) -> Daemon:
+        name = f"node{number}"
+        client, peer = places[name]
+        config = f"""
+            [cluster]
+            name = "lab"
+            [node]
+            name = "{name}"
+            data_dir = "{tmp_path / name}"
+            [listen]
+            client = "{client}"
+            peer = "{peer}"
+            admin = "127.0.0.1:0"
+            [log]
+            format = "json"
+            [dev]
+            faults = true
+            """
+        daemon = start(*assignments, config=config + members)
+        assert daemon.wait_until_ready()["client"] == client
+        return daemon
+
+    yield member
+    for one in kept:
+        one.close()
+
+
+def sees(daemon: Daemon, **members: str) -> Callable[[], bool]:
+    def holds() -> bool:
+        seen = json.loads(daemon.ask("/status")[1])["members"]
+        return all(seen[name] == state for name, state in members.items())
+
+    return holds
+
+
+@needs_thrift
+def test_three_nodes_find_each_other_and_miss_who_is_killed(three: Callable[..., Daemon]) -> None:
+    daemons = [three(1), three(2), three(3)]
+    for daemon in daemons:
+        assert comes_true(sees(daemon, node1="alive", node2="alive", node3="alive")), daemon.log
+    daemons[2].process.kill()
+    daemons[2].wait()
+    assert comes_true(sees(daemons[0], node2="alive", node3="suspect"))
+    code, text = daemons[0].ask("/health")
+    health = json.loads(text)
+    assert (code, health["status"]) == (200, "degraded")
+    assert health["reasons"] == ["Member node3 is suspect."]
+    daemons[1].process.kill()
+    daemons[1].wait()
+    assert comes_true(sees(daemons[0], node2="suspect", node3="suspect"))
+    code, text = daemons[0].ask("/health")
+    assert (code, json.loads(text)["status"]) == (503, "failing")
+    assert daemons[0].ask("/readyz")[0] == 200
+    three(3)
+    assert comes_true(sees(daemons[0], node2="suspect", node3="alive"))
+    events = [json.loads(line) for line in daemons[0].log.splitlines()]
+    changes = [
+        (event["fields"]["member"], event["fields"]["to"])
+        for event in events
+        if event["event"] == "member_state_changed"
+    ]
+    assert changes[-1] == ("node3", "alive")
+    assert ("node2", "suspect") in changes and ("node3", "suspect") in changes
+
+
+@needs_thrift
+def test_a_cut_that_one_side_knows_of_parts_both(three: Callable[..., Daemon]) -> None:
+    daemons = [three(1), three(2), three(3)]
+    for daemon in daemons:
+        assert comes_true(sees(daemon, node1="alive", node2="alive", node3="alive")), daemon.log
+    links = [
+        {"from": a, "to": b, "cut": True, "delay_ms": 0}
+        for a, b in (("node1", "node2"), ("node2", "node1"))
+    ]
+    code, text = daemons[0].ask("/faults", "PUT", json.dumps({"links": links}).encode())
+    assert (code, json.loads(text)) == (200, {"links": links})
+    assert json.loads(daemons[1].ask("/faults")[1]) == {"links": []}
+    assert comes_true(sees(daemons[0], node2="suspect", node3="alive"))
+    assert comes_true(sees(daemons[1], node1="suspect", node3="alive"))
+    assert sees(daemons[2], node1="alive", node2="alive")()
+    assert json.loads(daemons[0].ask("/health")[1])["reasons"] == [
+        "Member node2 is suspect.",
+        "2 links are faulty on purpose.",
+    ]
+    assert daemons[0].ask("/faults", "PUT", b'{"links":[]}')[0] == 200
+    for daemon in daemons[:2]:
+        assert comes_true(sees(daemon, node1="alive", node2="alive", node3="alive")), daemon.log
+
+
+@needs_thrift
+def test_a_taken_client_port_is_named(start: Callable[..., Daemon]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        daemon = start("transport.kind=thrift", f"listen.client={address}")
+        assert daemon.wait() == 1
+    assert address in daemon.log and "node_failed" in daemon.log
+
+
+@needs_thrift
+def test_a_member_with_other_settings_is_refused_by_name(three: Callable[..., Daemon]) -> None:
+    first = three(1)
+    other = three(2, "keyspace.default.r=1")
+
+    def refused() -> bool:
+        events = [json.loads(line) for line in first.log.splitlines()]
+        events += [json.loads(line) for line in other.log.splitlines()]
+        return any(
+            event["event"] == "peer_refused" and "[keyspace.default]" in event["message"]
+            for event in events
+        )
+
+    assert comes_true(refused), first.log + other.log
+    assert comes_true(sees(first, node2="suspect"))

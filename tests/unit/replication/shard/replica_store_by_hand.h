@@ -115,6 +115,12 @@ class StoreByHand {
 
   // --- what came of it ---
 
+  std::vector<Event> take_events() {
+    std::vector<Event> taken;
+    store.take_events(taken);
+    return taken;
+  }
+
   Kinds heard(std::uint64_t token) const {
     Kinds kinds;
     for (const Event& event : events)
@@ -161,7 +167,7 @@ class StoreByHand {
     hear();
   }
   void hear() {
-    for (Event& event : store.take_events()) events.push_back(std::move(event));
+    for (Event& event : take_events()) events.push_back(std::move(event));
   }
 
   Ticket next_ticket_ = 1;

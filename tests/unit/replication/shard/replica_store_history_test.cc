@@ -158,7 +158,7 @@ class World {
   }
 
   void hear() {
-    for (const auto& event : node_.store.take_events()) {
+    for (const auto& event : node_.take_events()) {
       Asked& asked = asked_.at(event.token);
       ASSERT_FALSE(asked.ended) << "an event after the last of " << event.token;
       const bool certain = event.status.code() != Code::in_doubt;

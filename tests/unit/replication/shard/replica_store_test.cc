@@ -435,7 +435,7 @@ TEST(ReplicaStoreMerge, WhatCannotBeDecodedIsRefusedAtOnce) {
   node.store.merge(1, RowKind::data, other_key, good, false, node.moment);
   node.store.merge(2, RowKind::data, key, good.substr(1), false, node.moment);
   node.settle();
-  for (auto& event : node.store.take_events()) {
+  for (auto& event : node.take_events()) {
     EXPECT_EQ(event.kind, merge_failed);
     EXPECT_EQ(event.status.code(), Code::corrupt);
   }
