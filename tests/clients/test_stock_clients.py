@@ -11,6 +11,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import secrets
 import shutil
 import subprocess
 import sys
@@ -98,6 +99,22 @@ def build_python(folder: Path, fresh: bool) -> Programs:
     )
 
 
+def build_go(folder: Path, fresh: bool) -> Programs:
+    environment = {
+        "GOMODCACHE": str(folder / "cache" / "modules"),
+        "GOCACHE": str(folder / "cache" / "objects"),
+        "GOFLAGS": "-modcacherw -buildvcs=false",
+        "GOWORK": "off",
+    }
+    if not fresh:
+        generate("go:skip_remote", folder / "generated")
+        fetch("go could not fetch thrift", ["go", "mod", "download"], folder, **environment)
+        for program, package in (("example", "."), ("checks", "./check")):
+            run(["go", "build", "-o", f"bin/{program}", package], folder, **environment)
+        run(["go", "vet", ".", "./pool", "./check"], folder, **environment)
+    return Programs([str(folder / "bin" / "checks")], [str(folder / "bin" / "example")], {})
+
+
 @dataclass
 class Language:
     build: Callable[[Path, bool], Programs]
@@ -114,6 +131,7 @@ LANGUAGES = {
         ("binary", "compact", "binary-accelerated", "compact-accelerated"),
         "the earlier answer",
     ),
+    "go": Language(build_go, ("go",), ("binary", "compact"), "out of sequence"),
 }
 
 
@@ -217,7 +235,8 @@ class Conversation:
 def answer_after_timeout(nodes: Nodes, programs: Programs, mode: str) -> str:
     """A get of `late-a` that times out because the node stands still, then one of `late-b`."""
     node = nodes["node1"]
-    with programs.start(mode, *address(nodes)) as program:
+    suffix_of_keys = secrets.token_hex(8)
+    with programs.start(mode, *address(nodes), suffix_of_keys) as program:
         try:
             client = Conversation(program)
             assert client.hear() == "ready"
