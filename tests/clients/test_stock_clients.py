@@ -115,6 +115,15 @@ def build_go(folder: Path, fresh: bool) -> Programs:
     return Programs([str(folder / "bin" / "checks")], [str(folder / "bin" / "example")], {})
 
 
+def build_node(folder: Path, fresh: bool) -> Programs:
+    if not fresh:
+        generate("js:node,es6", folder / "generated")
+        command = ["npm", "ci", "--cache", str(folder / "cache"), "--no-audit", "--no-fund"]
+        fetch("npm could not fetch thrift", command, folder)
+    node = ["node", "--throw-deprecation"]
+    return Programs([*node, str(folder / "check.js")], [*node, str(folder / "example.js")], {})
+
+
 @dataclass
 class Language:
     build: Callable[[Path, bool], Programs]
@@ -132,6 +141,7 @@ LANGUAGES = {
         "the earlier answer",
     ),
     "go": Language(build_go, ("go",), ("binary", "compact"), "out of sequence"),
+    "node": Language(build_node, ("node", "npm"), ("binary", "compact"), "late-b"),
 }
 
 
