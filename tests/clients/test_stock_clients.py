@@ -27,10 +27,9 @@ IDL = ROOT / "plugins" / "thrift" / "idl" / "ringwright.thrift"
 BUILD_SECONDS = 600
 # What the tools say when a registry cannot be reached, or has nothing for us.
 UNREACHABLE = re.compile(
-    r"dial tcp|i/o timeout|proxyconnect|lookup .* no such host|40[34] |50[234] "
-    r"|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|E40[34]|E50[234]|network"
-    r"|Could not transfer|Could not resolve|Unknown host|UnknownHost|Could not find artifact",
-    re.IGNORECASE,
+    r"dial tcp|i/o timeout|proxyconnect|no such host|40[34] (Not Found|Forbidden)|50[234] [A-Z]"
+    r"|ENOTFOUND|EAI_AGAIN|ECONN|ETIMEDOUT|E40[34]|E50[234]|module lookup disabled"
+    r"|Could not transfer|Could not resolve|Unknown host|UnknownHost|Could not find artifact"
 )
 
 
@@ -124,6 +123,18 @@ def build_node(folder: Path, fresh: bool) -> Programs:
     return Programs([*node, str(folder / "check.js")], [*node, str(folder / "example.js")], {})
 
 
+def build_java(folder: Path, fresh: bool) -> Programs:
+    classpath = folder / "classpath"
+    if not fresh:
+        generate("java:generated_annotations=suppress", folder / "generated")
+        maven = ["mvn", "-q", "-B", f"-Dmaven.repo.local={folder / 'cache'}"]
+        build = ["compile", "dependency:build-classpath", f"-Dmdep.outputFile={classpath}"]
+        fetch("mvn could not fetch libthrift or its own plugins", [*maven, *build], folder)
+    java = ["java", "-XX:TieredStopAtLevel=1", "-cp"]
+    classes = os.pathsep.join((str(folder / "target" / "classes"), classpath.read_text().strip()))
+    return Programs([*java, classes, "Check"], [*java, classes, "Example"], {})
+
+
 @dataclass
 class Language:
     build: Callable[[Path, bool], Programs]
@@ -141,6 +152,7 @@ LANGUAGES = {
         "the earlier answer",
     ),
     "go": Language(build_go, ("go",), ("binary", "compact"), "out of sequence"),
+    "java": Language(build_java, ("javac", "mvn"), ("binary", "compact"), "out of sequence"),
     "node": Language(build_node, ("node", "npm"), ("binary", "compact"), "late-b"),
 }
 
@@ -153,7 +165,10 @@ def digest(files: list[Path], notes: str) -> str:
 
 
 def prepare(name: str) -> Programs:
-    """Copies, generates and builds, unless nothing has changed since it was done last."""
+    """Copies, generates and builds, unless nothing has changed since it was done last.
+
+    `cache` is the one folder that outlives a change.
+    """
     language = LANGUAGES[name]
     for tool in ("thrift", *language.tools):
         if shutil.which(tool) is None:
@@ -171,7 +186,11 @@ def prepare(name: str) -> Programs:
     wanted = digest([IDL, Path(__file__), *sources], compiler)
     fresh = stamp.exists() and stamp.read_text() == wanted
     if not fresh:
-        stamp.unlink(missing_ok=True)
+        for old in folder.iterdir():
+            if old.is_dir() and old.name != "cache":
+                shutil.rmtree(old)
+            elif not old.is_dir():
+                old.unlink()
         for source, target in sources.items():
             target.parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(source, target)
