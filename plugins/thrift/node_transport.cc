@@ -87,12 +87,14 @@ void NodeTransport::note(Severity severity, const char* name, std::string messag
 void NodeTransport::poll(Instant until, const Sink& sink) {
   if (closed_) return;
   now_ = shared_->clock->now();
-  const bool has_news = !unreachable_.empty() || !for_itself_.empty();
+  // Answers that were sent since the last poll made room, which no socket tells of.
+  sink_ = &sink;
+  resume_throttled();
+  const bool has_news = !unreachable_.empty() || !for_itself_.empty() || !dirty_.empty();
   const Instant wake_at = has_news ? 0 : std::min(until, next_deadline());
   const Nanoseconds timeout = wake_at == never ? -1 : std::max<Nanoseconds>(wake_at - now_, 0);
   const auto& ready = poller_->wait(timeout);
   if (timeout != 0) now_ = shared_->clock->now();
-  sink_ = &sink;
   for (Envelope& envelope : for_itself_) sink.deliver(std::move(envelope));
   for_itself_.clear();
   for (const Poller::Ready& each : ready) handle(each, sink);

@@ -60,7 +60,7 @@ class NodeTransport final : public Transport {
            Endpoint its_endpoint, std::uint32_t its_serial, const ServerFacts& facts,
            ClientCounters& counters)
         : connection(std::move(stream), poller, tag, now),
-          session(its_endpoint, its_serial, facts, counters),
+          session(facts, counters),
           endpoint(its_endpoint),
           serial(its_serial) {}
     FrameConnection connection;
