@@ -1,5 +1,6 @@
 #include "plugins/thrift/client_session.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "plugins/thrift/fast_codec.h"
@@ -7,10 +8,25 @@
 namespace ringwright::wire {
 namespace {
 
-// An operation: 28 bits of the session's serial and as many of the call's number, so that the top
+// An operation: the slot, and above it a number that no other use of any slot of the shard has, so
+// that a late reply finds nothing and no two requests ever look like one that is repeated. The top
 // byte, in which nodes keep a shard, stays zero.
-constexpr int number_bits = 28;
-constexpr std::uint32_t number_mask = (1U << number_bits) - 1;
+constexpr int slot_bits = 12;
+constexpr std::uint64_t slot_mask = (std::uint64_t{1} << slot_bits) - 1;
+constexpr std::uint64_t use_mask = (std::uint64_t{1} << (operation_shard_shift - slot_bits)) - 1;
+static_assert(limits::connection_calls_max + limits::batch_keys_max <= slot_mask);
+
+// Of all items of a batch together, so that a frame also holds what stands in place of those that
+// are too large.
+constexpr std::size_t batch_answer_bytes_max =
+    limits::frame_bytes_max - limits::batch_keys_max * (limits::key_bytes_max + 512);
+// What an error takes beside its key.
+constexpr std::size_t error_bytes = 4096;
+// What a buffer of an answer may keep for the next one.
+constexpr std::size_t spare_bytes_max = 4096;
+constexpr std::size_t spare_slots_max = 128;
+// Of a name in an answer that tells that there is no such method.
+constexpr std::size_t shown_method_bytes_max = 64;
 
 // About what a reply takes in a frame.
 std::size_t reply_bytes(const ClientReply& reply) {
@@ -20,46 +36,116 @@ std::size_t reply_bytes(const ClientReply& reply) {
   return bytes;
 }
 
-// What is told instead of an answer that no frame holds.
-void make_too_large(ClientReply& reply, const char* advice) {
+// What is told instead of an answer that no frame holds. Of a put only the context is left out: it
+// has happened, and a next put without a context loses nothing.
+void make_small(ClientReply& reply, Method method, Code code, const char* message) {
   reply.siblings.clear();
   reply.context.clear();
+  if (reply.key.size() > limits::key_bytes_max) reply.key.clear();
+  const bool is_get = method == Method::get || method == Method::get_many;
+  if (!is_get || reply.outcome != Outcome::ok) {
+    reply.message.resize(std::min(reply.message.size(), error_bytes));
+    return;
+  }
   reply.outcome = Outcome::failed;
-  reply.code = Code::invalid;
-  reply.message = std::string("the answer is larger than a frame: ") + advice;
+  reply.code = code;
+  reply.message = message;
 }
 
 }  // namespace
 
-ClientSession::ClientSession(Endpoint endpoint, std::uint32_t serial, const ServerFacts& facts,
-                             ClientCounters& counters)
-    : endpoint_(endpoint), serial_(serial & number_mask), facts_(facts), counters_(counters) {}
+ClientSession::ClientSession(const ServerFacts& facts, ClientCounters& counters)
+    : facts_(facts), counters_(counters) {}
 
-OperationId ClientSession::operation_of(std::uint32_t number) const {
-  return OperationId{serial_} << number_bits | (number & number_mask);
+OperationId ClientSession::operation_of(std::uint32_t slot) const {
+  return slots_[slot].use << slot_bits | slot;
 }
 
 bool ClientSession::is_full(std::size_t unsent) const {
-  return calls_.size() >= limits::connection_calls_max ||
-         bytes_ + unsent >= limits::connection_bytes_max;
+  return calls() >= limits::connection_calls_max || bytes_ + unsent >= limits::connection_bytes_max;
 }
 
 void ClientSession::count(Method method, Outcome outcome) {
   ++counters_.requests[static_cast<std::size_t>(method)][static_cast<std::size_t>(outcome)];
 }
 
-ClientSession::Call& ClientSession::add_call(Method method, Protocol protocol,
-                                             std::uint32_t sequence, std::int64_t request_id,
-                                             std::size_t size) {
-  Call& call = calls_.emplace_back();
+std::uint32_t ClientSession::take_slot() {
+  if (free_.empty()) {
+    free_.push_back(static_cast<std::uint32_t>(slots_.size()));
+    slots_.emplace_back();
+  }
+  const std::uint32_t slot = free_.back();
+  free_.pop_back();
+  slots_[slot].use = ++counters_.uses & use_mask;
+  return slot;
+}
+
+void ClientSession::free_slot(std::uint32_t slot) {
+  Slot& freed = slots_[slot];
+  bytes_ -= std::exchange(freed.size, 0);
+  freed.is_open = false;
+  freed.is_answered = false;
+  freed.encoded.clear();
+  if (freed.encoded.capacity() > spare_bytes_max) freed.encoded.shrink_to_fit();
+  if (freed.items_bytes > 0) freed.items = {};
+  freed.items_bytes = 0;
+  free_.push_back(slot);
+  if (free_.size() < slots_.size() || slots_.size() <= spare_slots_max) return;
+  // An idle connection keeps little.
+  slots_ = {};
+  free_ = {};
+}
+
+std::uint32_t ClientSession::add_call(Method method, Protocol protocol, std::uint32_t sequence,
+                                      std::int64_t request_id, std::size_t size,
+                                      std::uint32_t parts) {
+  const std::uint32_t slot = take_slot();
+  Slot& call = slots_[slot];
+  call.is_open = true;
+  call.call = slot;
+  call.part = 0;
   call.method = method;
   call.protocol = protocol;
   call.sequence = sequence;
   call.request_id = request_id;
-  call.size = static_cast<std::uint32_t>(size);
+  call.size = size;
+  call.parts_left = parts;
+  call.is_queued = !unordered_;
+  if (call.is_queued) queue_.push_back(slot);
   bytes_ += size;
-  ++next_number_;
-  return call;
+  return slot;
+}
+
+template <typename Encode>
+void ClientSession::finish(std::uint32_t slot, Bytes& out, const Encode& encode) {
+  Slot& call = slots_[slot];
+  if (call.is_queued && queue_.front() != slot) {
+    encode(call.encoded);
+    bytes_ += call.encoded.size() - call.size;
+    call.size = call.encoded.size();
+    call.items = {};
+    call.is_answered = true;
+    return;
+  }
+  encode(out);
+  const bool was_queued = call.is_queued;
+  free_slot(slot);
+  if (!was_queued) return;
+  queue_.pop_front();
+  while (!queue_.empty() && slots_[queue_.front()].is_answered) {
+    out += slots_[queue_.front()].encoded;
+    free_slot(queue_.front());
+    queue_.pop_front();
+  }
+}
+
+template <typename Encode>
+void ClientSession::answer_now(Method method, Protocol protocol, std::uint32_t sequence, Bytes& out,
+                               const Encode& encode) {
+  if (queue_.empty() || unordered_) return encode(out);
+  const std::uint32_t slot = add_call(method, protocol, sequence, 0, 0);
+  slots_[slot].is_open = false;
+  finish(slot, out, encode);
 }
 
 bool ClientSession::take_frame(ByteView frame, Bytes& out, const Deliver& deliver) {
@@ -82,25 +168,25 @@ bool ClientSession::take_frame(ByteView frame, Bytes& out, const Deliver& delive
       if (!is_malformed) return true;
     }
   }
-  auto call = generated::decode_call(frame, protocol);
-  if (call) {
-    take_other_call(std::move(*call), protocol, frame, out, deliver);
-    return true;
-  }
   const auto head = generated::decode_head(frame, protocol);
   if (!head || !head->is_call) {
     ++counters_.malformed;
     return false;
   }
+  auto call = generated::decode_call(frame, protocol);
+  if (call) {
+    take_other_call(std::move(*call), protocol, frame, out, deliver);
+    return true;
+  }
   // The frame's bounds are sound, so the connection goes on behind it.
   const bool is_known = find_method(head->method).has_value();
   ++(is_known ? counters_.malformed : counters_.unknown_methods);
-  Call& refused = add_call(Method::hello, protocol, head->sequence, 0, frame.size());
-  answer_now(refused, out, [&](Bytes& to) {
-    generated::encode_application_error(to, protocol, head->method, head->sequence,
-                                        is_known ? generated::ApplicationError::malformed
-                                                 : generated::ApplicationError::unknown_method,
-                                        call.error().message());
+  answer_now(Method::hello, protocol, head->sequence, out, [&](Bytes& to) {
+    generated::encode_application_error(
+        to, protocol, ByteView(head->method).substr(0, shown_method_bytes_max), head->sequence,
+        is_known ? generated::ApplicationError::malformed
+                 : generated::ApplicationError::unknown_method,
+        call.error().message());
   });
   return true;
 }
@@ -109,67 +195,70 @@ void ClientSession::take_fast_call(Method method, std::uint32_t sequence, binary
                                    ByteView frame, Bytes& out, const Deliver& deliver,
                                    bool& is_malformed) {
   Status problem;
+  const auto take = [&](auto& call) {
+    if (is_malformed) return;
+    if (!problem.is_ok())
+      return refuse(method, Protocol::binary, sequence, call.request_id, problem, call.request.key,
+                    out);
+    call.request.operation =
+        operation_of(add_call(method, Protocol::binary, sequence, call.request_id, frame.size()));
+    deliver(std::move(call.request));
+  };
   if (method == Method::get) {
     GetCall call;
     is_malformed = !fast::read_get(in, call, problem);
-    if (is_malformed) return;
-    Call& added = add_call(method, Protocol::binary, sequence, call.request_id, frame.size());
-    if (!problem.is_ok()) return refuse(added, problem, call.request.key, out);
-    call.request.operation = last_operation();
-    deliver(std::move(call.request));
-    return;
+    take(call);
+  } else {
+    PutCall call;
+    is_malformed = method == Method::put ? !fast::read_put(in, call, problem)
+                                         : !fast::read_remove(in, call, problem);
+    take(call);
   }
-  PutCall call;
-  is_malformed = method == Method::put ? !fast::read_put(in, call, problem)
-                                       : !fast::read_remove(in, call, problem);
-  if (is_malformed) return;
-  Call& added = add_call(method, Protocol::binary, sequence, call.request_id, frame.size());
-  if (!problem.is_ok()) return refuse(added, problem, call.request.key, out);
-  call.request.operation = last_operation();
-  deliver(std::move(call.request));
 }
 
 void ClientSession::take_other_call(AnyCall any, Protocol protocol, ByteView frame, Bytes& out,
                                     const Deliver& deliver) {
-  const auto add = [&](std::int64_t request_id) -> Call& {
-    return add_call(any.method, protocol, any.sequence, request_id, frame.size());
+  const auto take = [&](auto& call) {
+    if (!any.problem.is_ok())
+      return refuse(any.method, protocol, any.sequence, call.request_id, any.problem,
+                    call.request.key, out);
+    call.request.operation =
+        operation_of(add_call(any.method, protocol, any.sequence, call.request_id, frame.size()));
+    deliver(std::move(call.request));
+  };
+  const auto take_many = [&](auto& call) {
+    if (!any.problem.is_ok())
+      return refuse(any.method, protocol, any.sequence, call.request_id, any.problem, {}, out);
+    take_batch(any.method, protocol, any.sequence, call.request_id, std::move(call.requests),
+               frame.size(), out, deliver);
   };
   if (auto* hello = std::get_if<HelloCall>(&any.call)) {
-    take_hello(*hello, add(0), out);
+    take_hello(*hello, protocol, any.sequence, out);
   } else if (auto* topology = std::get_if<TopologyCall>(&any.call)) {
     count(any.method, Outcome::ok);
-    answer_now(add(topology->request_id), out, [&](Bytes& to) {
+    answer_now(any.method, protocol, any.sequence, out, [&](Bytes& to) {
       generated::encode_topology_reply(to, protocol, any.sequence, topology->request_id,
                                        *facts_.map);
     });
   } else if (auto* get = std::get_if<GetCall>(&any.call)) {
-    Call& call = add(get->request_id);
-    if (!any.problem.is_ok()) return refuse(call, any.problem, get->request.key, out);
-    get->request.operation = last_operation();
-    deliver(std::move(get->request));
+    take(*get);
   } else if (auto* put = std::get_if<PutCall>(&any.call)) {
-    Call& call = add(put->request_id);
-    if (!any.problem.is_ok()) return refuse(call, any.problem, put->request.key, out);
-    put->request.operation = last_operation();
-    deliver(std::move(put->request));
+    take(*put);
   } else if (auto* gets = std::get_if<GetManyCall>(&any.call)) {
-    if (!any.problem.is_ok()) return refuse(add(gets->request_id), any.problem, {}, out);
-    take_batch(any.method, protocol, any.sequence, gets->request_id, std::move(gets->requests),
-               frame.size(), out, deliver);
+    take_many(*gets);
   } else if (auto* puts = std::get_if<PutManyCall>(&any.call)) {
-    if (!any.problem.is_ok()) return refuse(add(puts->request_id), any.problem, {}, out);
-    take_batch(any.method, protocol, any.sequence, puts->request_id, std::move(puts->requests),
-               frame.size(), out, deliver);
+    take_many(*puts);
   }
 }
 
-void ClientSession::take_hello(const HelloCall& hello, Call& call, Bytes& out) {
+void ClientSession::take_hello(const HelloCall& hello, Protocol protocol, std::uint32_t sequence,
+                               Bytes& out) {
   if (hello.level_min > protocol_level || hello.level_max < protocol_level_min) {
     const Status refusal{Code::mismatch,
                          "this node speaks protocol level " + std::to_string(protocol_level) +
                              ", the client needs " + std::to_string(hello.level_min) + " to " +
                              std::to_string(hello.level_max) + ": use a matching release"};
-    return refuse(call, refusal, {}, out);
+    return refuse(Method::hello, protocol, sequence, 0, refusal, {}, out);
   }
   count(Method::hello, Outcome::ok);
   generated::HelloAnswer answer;
@@ -179,9 +268,7 @@ void ClientSession::take_hello(const HelloCall& hello, Call& call, Bytes& out) {
   answer.version = facts_.version;
   answer.frame_bytes_max = limits::frame_bytes_max;
   answer.unordered_replies = hello.unordered_replies;
-  const Protocol protocol = call.protocol;
-  const std::uint32_t sequence = call.sequence;
-  answer_now(call, out,
+  answer_now(Method::hello, protocol, sequence, out,
              [&](Bytes& to) { generated::encode_hello_reply(to, protocol, sequence, answer); });
   unordered_ = hello.unordered_replies;
 }
@@ -194,44 +281,36 @@ void ClientSession::take_batch(Method method, Protocol protocol, std::uint32_t s
     const Status refusal{Code::invalid, "a batch of " + std::to_string(requests.size()) +
                                             " items: send 1 to " +
                                             std::to_string(limits::batch_keys_max)};
-    return refuse(add_call(method, protocol, sequence, request_id, size), refusal, {}, out);
+    return refuse(method, protocol, sequence, request_id, refusal, {}, out);
   }
-  auto left = static_cast<std::uint32_t>(requests.size());
-  for (Request& request : requests) {
-    Call& item = add_call(method, protocol, sequence, request_id, size);
-    item.parts_left = --left;
-    size = 0;  // counted once
-    request.operation = last_operation();
-    deliver(std::move(request));
+  const auto parts = static_cast<std::uint32_t>(requests.size());
+  const std::uint32_t call = add_call(method, protocol, sequence, request_id, size, parts);
+  slots_[call].items.resize(parts);
+  for (std::uint32_t part = 0; part < parts; ++part) {
+    const std::uint32_t slot = part == 0 ? call : take_slot();
+    slots_[slot].is_open = true;
+    slots_[slot].call = call;
+    slots_[slot].part = part;
+    requests[part].operation = operation_of(slot);
+    deliver(std::move(requests[part]));
   }
 }
 
-void ClientSession::refuse(Call& call, const Status& problem, ByteView key, Bytes& out) {
-  count(call.method, Outcome::failed);
-  const Method method = call.method;
-  const Protocol protocol = call.protocol;
-  const std::uint32_t sequence = call.sequence;
-  const std::int64_t request_id = call.request_id;
-  answer_now(call, out, [&](Bytes& to) {
+void ClientSession::refuse(Method method, Protocol protocol, std::uint32_t sequence,
+                           std::int64_t request_id, const Status& problem, ByteView key,
+                           Bytes& out) {
+  count(method, Outcome::failed);
+  if (key.size() > limits::frame_bytes_max - error_bytes) key = {};
+  answer_now(method, protocol, sequence, out, [&](Bytes& to) {
     generated::encode_error(to, protocol, method, sequence, error_of(problem, request_id, key));
   });
 }
 
-// Of the call that was added last.
-void ClientSession::answer_now(Call& call, Bytes& out, const std::function<void(Bytes&)>& encode) {
-  call.is_answered = true;
-  if (unordered_ || calls_.size() == 1) {
-    encode(out);
-  } else {
-    encode(call.encoded);
-    bytes_ += call.encoded.size();
-  }
-  settle(out);
-}
-
-void ClientSession::encode_reply(const Call& call, ClientReply& reply, Bytes& out) {
+void ClientSession::encode_reply(const Slot& call, ClientReply& reply, Bytes& out) {
   if (reply_bytes(reply) > limits::frame_bytes_max)
-    make_too_large(reply, "it can be read by a client within the cluster only");
+    make_small(reply, call.method, Code::invalid,
+               "the answer is larger than a frame: it can be read by a client within the cluster "
+               "only");
   const Ring& ring = facts_.ring();
   const bool is_fast = call.protocol == Protocol::binary;
   if (call.method == Method::get && is_fast)
@@ -245,50 +324,43 @@ void ClientSession::encode_reply(const Call& call, ClientReply& reply, Bytes& ou
                                 reply, ring);
 }
 
-void ClientSession::take_reply(ClientReply reply, Bytes& out) {
-  const auto number = static_cast<std::uint32_t>(reply.operation) & number_mask;
-  const std::size_t at = (number - first_number_) & number_mask;
-  if (reply.operation != operation_of(number) || at >= calls_.size() || calls_[at].is_answered)
-    return;
-  Call& call = calls_[at];
-  call.is_answered = true;
-  count(call.method, reply.outcome);
-  if (call.method == Method::get_many || call.method == Method::put_many) {
-    // All items are kept until the last has come.
-    if (bytes_ + reply_bytes(reply) > limits::frame_bytes_max)
-      make_too_large(reply, "ask for fewer keys at once");
-    call.size += static_cast<std::uint32_t>(reply_bytes(reply));
-    bytes_ += reply_bytes(reply);
-    call.item = std::make_unique<ClientReply>(std::move(reply));
-  } else if (unordered_ || at == 0) {
-    encode_reply(call, reply, out);
-  } else {
-    encode_reply(call, reply, call.encoded);
-    bytes_ += call.encoded.size();
-  }
-  settle(out);
+void ClientSession::encode_batch(const Slot& call, Bytes& out) {
+  if (call.method == Method::get_many)
+    generated::encode_get_many_reply(out, call.protocol, call.sequence, call.request_id, call.items,
+                                     facts_.ring());
+  else
+    generated::encode_put_many_reply(out, call.protocol, call.sequence, call.request_id, call.items,
+                                     facts_.ring());
 }
 
-void ClientSession::settle(Bytes& out) {
-  while (!calls_.empty() && calls_.front().is_answered) {
-    Call& call = calls_.front();
-    bytes_ -= call.size + call.encoded.size();
-    out += call.encoded;
-    if (call.item) {
-      gathered_.push_back(std::move(*call.item));
-      if (call.parts_left == 0) {
-        if (call.method == Method::get_many)
-          generated::encode_get_many_reply(out, call.protocol, call.sequence, call.request_id,
-                                           gathered_, facts_.ring());
-        else
-          generated::encode_put_many_reply(out, call.protocol, call.sequence, call.request_id,
-                                           gathered_, facts_.ring());
-        gathered_.clear();
-      }
-    }
-    calls_.pop_front();
-    ++first_number_;
-  }
+void ClientSession::keep_item(std::uint32_t slot, std::uint32_t part, ClientReply&& reply) {
+  Slot& call = slots_[slot];
+  if (call.items_bytes + reply_bytes(reply) > batch_answer_bytes_max)
+    make_small(reply, call.method, Code::invalid,
+               "the answer is larger than a frame: ask for fewer keys at once");
+  call.items_bytes += reply_bytes(reply);
+  call.size += reply_bytes(reply);
+  bytes_ += reply_bytes(reply);
+  call.items[part] = std::move(reply);
+}
+
+void ClientSession::take_reply(ClientReply&& reply, Bytes& out, bool is_short) {
+  const auto slot = static_cast<std::uint32_t>(reply.operation & slot_mask);
+  if (slot >= slots_.size() || !slots_[slot].is_open || reply.operation != operation_of(slot))
+    return;
+  slots_[slot].is_open = false;
+  const std::uint32_t call = slots_[slot].call;
+  count(slots_[call].method, reply.outcome);
+  if (is_short && !reply.siblings.empty())
+    make_small(reply, slots_[call].method, Code::overloaded,
+               "the client has too many answers waiting that it has not read: read them, and try "
+               "again");
+  if (slots_[call].items.empty())
+    return finish(call, out, [&](Bytes& to) { encode_reply(slots_[call], reply, to); });
+  keep_item(call, slots_[slot].part, std::move(reply));
+  if (slot != call) free_slot(slot);
+  if (--slots_[call].parts_left == 0)
+    finish(call, out, [&](Bytes& to) { encode_batch(slots_[call], to); });
 }
 
 }  // namespace ringwright::wire

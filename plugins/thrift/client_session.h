@@ -21,6 +21,7 @@ struct ClientCounters {
   std::array<std::array<std::uint64_t, 3>, 7> requests{};
   std::uint64_t malformed = 0;
   std::uint64_t unknown_methods = 0;
+  std::uint64_t uses = 0;  // of slots, in all sessions
 };
 
 // What a node tells all of its clients alike.
@@ -41,69 +42,84 @@ struct ServerFacts {
 // 1. Every call that could be read is answered once, also those that mean nothing that can be done.
 // 2. Without `unordered_replies` answers leave in the order of the calls.
 // 3. At most limits::connection_calls_max calls, and about limits::connection_bytes_max bytes of
-//    requests and unsent answers, are under way; beyond that nothing is read.
+//    requests and unsent answers, are under way; beyond that nothing is read. One batch, or the
+//    answers of what is under way, may exceed it.
+// 4. No answer is larger than a frame, and a put that happened is never said to have failed.
 class ClientSession {
  public:
-  // `serial` tells this session from others that had its endpoint before.
-  ClientSession(Endpoint endpoint, std::uint32_t serial, const ServerFacts& facts,
-                ClientCounters& counters);
+  ClientSession(const ServerFacts& facts, ClientCounters& counters);
 
-  using Deliver = std::function<void(Message message)>;
+  using Deliver = std::function<void(Message&& message)>;
   // False: what came is not even Thrift, so the connection must end.
   bool take_frame(ByteView frame, Bytes& out, const Deliver& deliver);
-  // Of a request that was delivered; one to somebody else's is ignored.
-  void take_reply(ClientReply reply, Bytes& out);
+  // Of a request that was delivered; one to somebody else's is ignored. `is_short`: there is no
+  // memory for values, so that a get is answered that it may try again.
+  void take_reply(ClientReply&& reply, Bytes& out, bool is_short = false);
 
   // `unsent`: bytes that wait in the connection.
   bool is_full(std::size_t unsent) const;
-  std::size_t calls() const { return calls_.size(); }
+  std::size_t calls() const { return slots_.size() - free_.size(); }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  struct Call {
+  // What a reply is for. A request under way is named by its slot and by the use of it. A call
+  // takes one slot, and a batch one for each of its items: the first of them keeps what is common,
+  // until the answer is out.
+  struct Slot {
+    std::uint64_t use = 0;
+    bool is_open = false;    // the reply has not come
+    std::uint32_t call = 0;  // the slot that keeps what follows
+    std::uint32_t part = 0;  // which item of the batch
+
     Method method = Method::hello;
     Protocol protocol = Protocol::binary;
-    bool is_answered = false;
+    bool is_queued = false;    // its answer leaves in the order of the calls
+    bool is_answered = false;  // ... and waits there
     std::uint32_t sequence = 0;
     std::int64_t request_id = 0;
-    std::uint32_t size = 0;        // of the request
-    std::uint32_t parts_left = 0;  // of a batch: items behind this one
-    // The answer: encoded, or of an item of a batch as it came.
-    Bytes encoded;
-    std::unique_ptr<ClientReply> item;
+    std::size_t size = 0;          // what it adds to bytes_
+    std::uint32_t parts_left = 0;  // replies that have not come
+    Bytes encoded;                 // the answer, while it waits
+    std::vector<ClientReply> items;
+    std::size_t items_bytes = 0;
   };
 
-  OperationId operation_of(std::uint32_t number) const;
-  Call& add_call(Method method, Protocol protocol, std::uint32_t sequence, std::int64_t request_id,
-                 std::size_t size);
-  // Of the call that was added last.
-  OperationId last_operation() const { return operation_of(next_number_ - 1); }
-  void answer_now(Call& call, Bytes& out, const std::function<void(Bytes&)>& encode);
+  OperationId operation_of(std::uint32_t slot) const;
+  std::uint32_t take_slot();
+  void free_slot(std::uint32_t slot);
+  // The slot of a new call with so many parts.
+  std::uint32_t add_call(Method method, Protocol protocol, std::uint32_t sequence,
+                         std::int64_t request_id, std::size_t size, std::uint32_t parts = 1);
+  // Writes the answer, or keeps it until it is its turn, and lets go of the call.
+  template <typename Encode>
+  void finish(std::uint32_t call, Bytes& out, const Encode& encode);
+  // Of a call that no shard is asked about.
+  template <typename Encode>
+  void answer_now(Method method, Protocol protocol, std::uint32_t sequence, Bytes& out,
+                  const Encode& encode);
+  void refuse(Method method, Protocol protocol, std::uint32_t sequence, std::int64_t request_id,
+              const Status& problem, ByteView key, Bytes& out);
   void take_fast_call(Method method, std::uint32_t sequence, binary::Reader& in, ByteView frame,
                       Bytes& out, const Deliver& deliver, bool& is_malformed);
   void take_other_call(AnyCall call, Protocol protocol, ByteView frame, Bytes& out,
                        const Deliver& deliver);
-  void take_hello(const HelloCall& hello, Call& call, Bytes& out);
+  void take_hello(const HelloCall& hello, Protocol protocol, std::uint32_t sequence, Bytes& out);
   template <typename Request>
   void take_batch(Method method, Protocol protocol, std::uint32_t sequence, std::int64_t request_id,
                   std::vector<Request> requests, std::size_t size, Bytes& out,
                   const Deliver& deliver);
-  void refuse(Call& call, const Status& problem, ByteView key, Bytes& out);
-  void encode_reply(const Call& call, ClientReply& reply, Bytes& out);
+  void keep_item(std::uint32_t call, std::uint32_t part, ClientReply&& reply);
+  void encode_reply(const Slot& call, ClientReply& reply, Bytes& out);
+  void encode_batch(const Slot& call, Bytes& out);
   void count(Method method, Outcome outcome);
-  // Lets go of answered calls at the front, and sends what waited for its turn.
-  void settle(Bytes& out);
 
-  const Endpoint endpoint_;
-  const std::uint32_t serial_;
   const ServerFacts& facts_;
   ClientCounters& counters_;
   bool unordered_ = false;
-  std::deque<Call> calls_;  // consecutive numbers, the first of them first_number_
-  std::uint32_t first_number_ = 0;
-  std::uint32_t next_number_ = 0;
-  std::size_t bytes_ = 0;  // of requests under way and of answers that wait for their turn
-  std::vector<ClientReply> gathered_;  // of the batch at the front
+  std::vector<Slot> slots_;
+  std::vector<std::uint32_t> free_;
+  std::deque<std::uint32_t> queue_;  // calls whose answers leave in order
+  std::size_t bytes_ = 0;            // of requests under way and of answers that are not out
 };
 
 }  // namespace ringwright::wire

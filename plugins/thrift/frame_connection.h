@@ -75,8 +75,8 @@ class FrameConnection {
 
   // Since when a frame has been incomplete; `never`: none is.
   Instant partial_since() const { return partial_.empty() ? never : partial_since_; }
-  // Since when the other side has taken nothing of what waits for it; `never`: nothing waits, or it
-  // has not been tried yet.
+  // Since when the other side has taken nothing of what a flush had to leave; `never`: none had to.
+  // What was appended since the last flush does not wait for the other side.
   Instant stalled_since() const { return interest_.write ? stalled_since_ : never; }
   Instant active_at() const { return active_at_; }
   std::size_t buffered() const { return partial_.size() + unsent(); }
