@@ -35,6 +35,12 @@ UNREACHABLE = re.compile(
 )
 
 
+def surroundings(added: dict[str, str]) -> dict[str, str]:
+    """Without the sanitizer that this interpreter may run with: foreign ones do not bear it."""
+    kept = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return {**kept, **added}
+
+
 class Missing(Exception):
     """Why a language cannot be tested here."""
 
@@ -43,7 +49,7 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **environment},
+        env=surroundings(environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=BUILD_SECONDS,
@@ -83,7 +89,7 @@ class Programs:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [*self.check, *arguments],
-            env={**os.environ, **self.environment},
+            env=surroundings(self.environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
