@@ -113,14 +113,14 @@ TEST_F(LoopbackTest, LinksAreCutAndDelayedInOneDirection) {
   const auto clock = make_system_clock();
   FaultyTransport faulty(std::move(to_a_), links, clock);
   links->cut(a_, b_);
-  faulty.send(pings(a_, b_, 1));
+  send(faulty, pings(a_, b_, 1));
   EXPECT_TRUE(poll(*to_b_[0]).messages.empty());
   send(*to_b_[0], pings(b_, a_, 1));
   EXPECT_EQ(poll(faulty).messages.size(), 1U);
   links->heal();
   links->delay(a_, b_, milliseconds(5));
   const Instant start = clock->now();
-  faulty.send(pings(a_, b_, 2));
+  send(faulty, pings(a_, b_, 2));
   EXPECT_TRUE(poll(*to_b_[0]).messages.empty());
   while (poll(*to_b_[0]).messages.empty()) poll(faulty, clock->now() + milliseconds(1));
   EXPECT_GE(clock->now() - start, milliseconds(5));
@@ -137,7 +137,7 @@ TEST_F(LoopbackTest, WhatArrivesOverACutLinkIsLostToo) {
   EXPECT_TRUE(poll(faulty).messages.empty());
   send(*to_b_[0], pings(b_, a_, 1));
   EXPECT_TRUE(poll(faulty).messages.empty());
-  faulty.send(pings(a_, b_, 1));
+  send(faulty, pings(a_, b_, 1));
   EXPECT_EQ(poll(*to_b_[0]).messages.size(), 1U);
   // What a client sends, whose endpoint is in no link, still arrives, and so does that a node left.
   const LoopbackNetwork::ClientEnd client = network_->open_client();

@@ -174,7 +174,7 @@ class TestNode {
                 },
                 [&](Endpoint) { ++unreachable_; },
                 {}});
-    if (!answers.empty()) transports_[shard]->send(std::move(answers));
+    if (!answers.empty()) transports_[shard]->send(answers);
     return came;
   }
   // Messages that came, to all shards.
@@ -217,7 +217,7 @@ class TestNode {
         if (shard == 0) sent.swap(to_send_);
         for (const auto& [name, value] : counted) counters_[shard][name] = value;
       }
-      if (!sent.empty()) transports_[shard]->send(std::move(sent));
+      if (!sent.empty()) transports_[shard]->send(sent);
     }
   }
   void keep_peer_message(const Envelope& envelope) {
