@@ -70,6 +70,7 @@ void print(const LoadResult& result) {
                                {"p999_us", result.latency.quantile_us(0.999)},
                                {"client_cpu_us", result.cpu_us},
                                {"errors", result.errors},
+                               {"first_error", result.first_error},
                                {"absent", result.absent},
                                {"siblings", result.siblings}};
   std::printf("%s\n", line.dump().c_str());

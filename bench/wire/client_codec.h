@@ -25,8 +25,9 @@ struct Request {
 struct Reply {
   std::uint32_t slot = 0;
   Operation operation = Operation::put;
-  std::string error;    // name of the error's code; empty: the request succeeded
-  bool echoed = false;  // whether the protocol repeats request_id and key, so that they count
+  std::string error;          // name of the error's code; empty: the request succeeded
+  std::string error_message;  // for people
+  bool echoed = false;        // whether the protocol repeats request_id and key, so that they count
   std::int64_t request_id = 0;
   ByteView key;
   std::size_t values = 0;  // of a get: live values; more than one: siblings

@@ -45,6 +45,7 @@ std::string LoadResult::complaint() const {
   add(mismatches, "answers that do not fit their request");
   add(absent, "gets that found nothing");
   add(siblings, "gets that found siblings");
+  if (!first_error.empty()) text += "; the first error: " + first_error;
   return text;
 }
 
@@ -209,7 +210,7 @@ class LoadClient::Run {
     if (reply.error.empty())
       count_success(slot, reply);
     else
-      ++result_.errors[reply.error];
+      count_error(reply);
     if (slot.operation == Operation::put) keys_.end_put(slot.key, reply);
     slot.outstanding = false;
     connection.idle.push_back(reply.slot);
@@ -229,6 +230,11 @@ class LoadClient::Run {
     if (reply.values == 0) ++result_.absent;
     if (reply.values > 1) ++result_.siblings;
     if (reply.values > 0 && !keys_.is_value_of(slot.key, reply.value)) ++result_.mismatches;
+  }
+
+  void count_error(const Reply& reply) {
+    ++result_.errors[reply.error];
+    if (result_.first_error.empty()) result_.first_error = reply.error_message;
   }
 
   Status request_and_send(Connection& connection) {

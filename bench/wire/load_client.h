@@ -34,6 +34,7 @@ struct LoadResult {
   std::uint64_t operations = 0;  // answered without error
   double seconds = 0;
   std::map<std::string, std::uint64_t> errors;  // by code
+  std::string first_error;                      // what the first of them said
   // Answers that do not belong to their request, values that are not what was put under the key.
   std::uint64_t mismatches = 0;
   std::uint64_t absent = 0;    // gets that found nothing

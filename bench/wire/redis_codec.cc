@@ -122,6 +122,7 @@ class RedisCodec final : public ClientCodec {
     Reply reply;
     reply.slot = request.slot;
     reply.error = error_of(answer);
+    if (!reply.error.empty()) reply.error_message = answer.text;
     if (request.kind == Kind::set) {
       reply.operation = Operation::put;
       if (options_.wait_replicas > 0)

@@ -187,6 +187,8 @@ class RingwrightCodec final : public ClientCodec {
     for (auto at = in.field(); at.type != Type::stop; at = in.field()) {
       if (at.id == 1 && at.type == Type::i32)
         code = in.i32();
+      else if (at.id == 2 && at.type == Type::bytes)
+        reply.error_message = in.string();
       else if (at.id == 8 && at.type == Type::i64)
         reply.request_id = static_cast<std::int64_t>(in.i64());
       else if (at.id == 9 && at.type == Type::bytes)

@@ -8,14 +8,12 @@
 namespace ringwright::wire {
 namespace {
 
-// An operation: 28 bits of the session's serial and as many of the call's number, so that the top
+// An operation: the slot, and above it a number that no other use of any slot of the shard has, so
+// that a late reply finds nothing and no two requests ever look like one that is repeated. The top
 // byte, in which nodes keep a shard, stays zero.
-constexpr int number_bits = 28;
-constexpr std::uint32_t number_mask = (1U << number_bits) - 1;
-// A number: the slot, and how often it was used.
 constexpr int slot_bits = 12;
-constexpr std::uint32_t slot_mask = (1U << slot_bits) - 1;
-constexpr std::uint32_t generation_mask = (1U << (number_bits - slot_bits)) - 1;
+constexpr std::uint64_t slot_mask = (std::uint64_t{1} << slot_bits) - 1;
+constexpr std::uint64_t use_mask = (std::uint64_t{1} << (operation_shard_shift - slot_bits)) - 1;
 static_assert(limits::connection_calls_max + limits::batch_keys_max <= slot_mask);
 
 // Of all items of a batch together, so that a frame also holds what stands in place of those that
@@ -56,12 +54,11 @@ void make_small(ClientReply& reply, Method method, Code code, const char* messag
 
 }  // namespace
 
-ClientSession::ClientSession(Endpoint endpoint, std::uint32_t serial, const ServerFacts& facts,
-                             ClientCounters& counters)
-    : endpoint_(endpoint), serial_(serial & number_mask), facts_(facts), counters_(counters) {}
+ClientSession::ClientSession(const ServerFacts& facts, ClientCounters& counters)
+    : facts_(facts), counters_(counters) {}
 
 OperationId ClientSession::operation_of(std::uint32_t slot) const {
-  return OperationId{serial_} << number_bits | slots_[slot].generation << slot_bits | slot;
+  return slots_[slot].use << slot_bits | slot;
 }
 
 bool ClientSession::is_full(std::size_t unsent) const {
@@ -79,7 +76,7 @@ std::uint32_t ClientSession::take_slot() {
   }
   const std::uint32_t slot = free_.back();
   free_.pop_back();
-  slots_[slot].generation = next_generation_++ & generation_mask;
+  slots_[slot].use = ++counters_.uses & use_mask;
   return slot;
 }
 
@@ -348,7 +345,7 @@ void ClientSession::keep_item(std::uint32_t slot, std::uint32_t part, ClientRepl
 }
 
 void ClientSession::take_reply(ClientReply&& reply, Bytes& out, bool is_short) {
-  const auto slot = static_cast<std::uint32_t>(reply.operation) & slot_mask;
+  const auto slot = static_cast<std::uint32_t>(reply.operation & slot_mask);
   if (slot >= slots_.size() || !slots_[slot].is_open || reply.operation != operation_of(slot))
     return;
   slots_[slot].is_open = false;

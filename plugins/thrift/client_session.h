@@ -21,6 +21,7 @@ struct ClientCounters {
   std::array<std::array<std::uint64_t, 3>, 7> requests{};
   std::uint64_t malformed = 0;
   std::uint64_t unknown_methods = 0;
+  std::uint64_t uses = 0;  // of slots, in all sessions
 };
 
 // What a node tells all of its clients alike.
@@ -46,9 +47,7 @@ struct ServerFacts {
 // 4. No answer is larger than a frame, and a put that happened is never said to have failed.
 class ClientSession {
  public:
-  // `serial` tells this session from others that had its endpoint before.
-  ClientSession(Endpoint endpoint, std::uint32_t serial, const ServerFacts& facts,
-                ClientCounters& counters);
+  ClientSession(const ServerFacts& facts, ClientCounters& counters);
 
   using Deliver = std::function<void(Message&& message)>;
   // False: what came is not even Thrift, so the connection must end.
@@ -63,11 +62,11 @@ class ClientSession {
   std::size_t bytes() const { return bytes_; }
 
  private:
-  // What a reply is for. The number of a request under way is that of its slot and of the use of
-  // it. A call takes one slot, and a batch one for each of its items: the first of them keeps what
-  // is common, until the answer is out.
+  // What a reply is for. A request under way is named by its slot and by the use of it. A call
+  // takes one slot, and a batch one for each of its items: the first of them keeps what is common,
+  // until the answer is out.
   struct Slot {
-    std::uint32_t generation = 0;
+    std::uint64_t use = 0;
     bool is_open = false;    // the reply has not come
     std::uint32_t call = 0;  // the slot that keeps what follows
     std::uint32_t part = 0;  // which item of the batch
@@ -114,14 +113,11 @@ class ClientSession {
   void encode_batch(const Slot& call, Bytes& out);
   void count(Method method, Outcome outcome);
 
-  const Endpoint endpoint_;
-  const std::uint32_t serial_;
   const ServerFacts& facts_;
   ClientCounters& counters_;
   bool unordered_ = false;
   std::vector<Slot> slots_;
   std::vector<std::uint32_t> free_;
-  std::uint32_t next_generation_ = 0;
   std::deque<std::uint32_t> queue_;  // calls whose answers leave in order
   std::size_t bytes_ = 0;            // of requests under way and of answers that are not out
 };

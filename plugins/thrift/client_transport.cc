@@ -68,13 +68,14 @@ Instant ClientTransport::next_deadline() const {
   return next;
 }
 
-void ClientTransport::send(std::vector<Envelope> envelopes) {
-  if (closed_) return;
+void ClientTransport::send(std::vector<Envelope>& envelopes) {
+  if (closed_) return envelopes.clear();
   now_ = clock_->now();
   for (Envelope& envelope : envelopes) {
     const std::uint32_t index = envelope.target - 1;
     if (index < members_.size()) ask(members_[index], index, std::move(envelope.message));
   }
+  envelopes.clear();
   for (std::uint32_t index = 0; index < members_.size(); ++index) {
     Member& member = members_[index];
     if (std::exchange(member.is_dirty, false) && member.connection &&

@@ -30,7 +30,7 @@ class ClientTransport final : public Transport {
                   std::shared_ptr<Clock> clock);
 
   void poll(Instant until, const Sink& sink) override;
-  void send(std::vector<Envelope> envelopes) override;
+  void send(std::vector<Envelope>& envelopes) override;
   void wake() override { poller_.wake(); }
   void close() override;
 

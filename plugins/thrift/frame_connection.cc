@@ -6,7 +6,7 @@ namespace ringwright::wire {
 namespace {
 
 // What an empty buffer may keep for the next time.
-constexpr std::size_t spare_bytes_max = 64 * 1024;
+constexpr std::size_t spare_bytes_max = 256 * 1024;
 
 }  // namespace
 

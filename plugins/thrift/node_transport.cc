@@ -94,26 +94,28 @@ void NodeTransport::poll(Instant until, const Sink& sink) {
   if (closed_) return;
   now_ = shared_->clock->now();
   // Answers that were sent since the last poll made room, which no socket tells of.
+  sink_ = &sink;
   resume_throttled();
-  const bool has_news = !unreachable_.empty() || !arrived_.empty() || !dirty_.empty();
+  const bool has_news = !unreachable_.empty() || !for_itself_.empty() || !dirty_.empty();
   const Instant wake_at = has_news ? 0 : std::min(until, next_deadline());
   const Nanoseconds timeout = wake_at == never ? -1 : std::max<Nanoseconds>(wake_at - now_, 0);
   const auto& ready = poller_->wait(timeout);
   if (timeout != 0) now_ = shared_->clock->now();
+  for (Envelope& envelope : for_itself_) sink.deliver(std::move(envelope));
+  for_itself_.clear();
   for (const Poller::Ready& each : ready) handle(each, sink);
   shared_->switchboard.take(shard_, from_shards_);
   for (Envelope& envelope : from_shards_) {
     if ((envelope.target & client_bit) != 0)
-      take_reply(std::move(envelope));
+      take_reply(envelope);
     else
-      arrived_.push_back(std::move(envelope));
+      sink.deliver(std::move(envelope));
   }
   resume_throttled();
   expire(sink);
   leave_parcels();
   flush_dirty();
-  for (Envelope& envelope : arrived_) sink.deliver(std::move(envelope));
-  arrived_.clear();
+  sink_ = nullptr;
   for (const std::uint32_t member : std::exchange(unreachable_, {}))
     sink.unreachable(endpoint_of_member(member));
 }
@@ -142,13 +144,15 @@ Instant NodeTransport::next_deadline() const {
   return std::min(next, accept_again_at_);
 }
 
-void NodeTransport::deliver(Envelope envelope) {
+void NodeTransport::deliver(Endpoint source, Timestamp stamp, Message&& message) {
   const std::uint32_t shards = shared_->switchboard.shards();
-  const std::uint32_t shard = shards == 1 ? 0 : shard_of(envelope.message, shards);
-  if (shard == shard_)
-    arrived_.push_back(std::move(envelope));
+  const std::uint32_t shard = shards == 1 ? 0 : shard_of(message, shards);
+  if (shard != shard_)
+    parcels_[shard].push_back({source, own_, stamp, std::move(message)});
+  else if (sink_ != nullptr)
+    sink_->deliver({source, own_, stamp, std::move(message)});
   else
-    parcels_[shard].push_back(std::move(envelope));
+    for_itself_.push_back({source, own_, stamp, std::move(message)});
 }
 
 void NodeTransport::leave_parcels() {
@@ -156,7 +160,8 @@ void NodeTransport::leave_parcels() {
     if (parcels_[shard].empty()) continue;
     shared_->switchboard.leave(shard, parcels_[shard]);
     mailbox_dropped_ += parcels_[shard].size();
-    for (const Envelope& envelope : std::exchange(parcels_[shard], {})) refuse_request(envelope);
+    for (const Envelope& envelope : parcels_[shard]) refuse_request(envelope);
+    parcels_[shard].clear();
   }
 }
 
@@ -174,27 +179,29 @@ void NodeTransport::refuse_request(const Envelope& envelope) {
     reply.key = put->key;
     reply.request = put->request;
   }
-  if ((envelope.source & client_bit) != 0) take_reply({own_, envelope.source, 0, std::move(reply)});
+  Envelope answer{own_, envelope.source, 0, std::move(reply)};
+  if ((envelope.source & client_bit) != 0) take_reply(answer);
 }
 
-void NodeTransport::send(std::vector<Envelope> envelopes) {
-  if (closed_) return;
+void NodeTransport::send(std::vector<Envelope>& envelopes) {
+  if (closed_) return envelopes.clear();
   now_ = shared_->clock->now();
   for (Envelope& envelope : envelopes) {
     if ((envelope.target & client_bit) != 0) {
       const std::uint32_t shard = (envelope.target & ~client_bit) >> client_shard_shift;
       if (shard == shard_)
-        take_reply(std::move(envelope));
+        take_reply(envelope);
       else if (shard < parcels_.size())
         parcels_[shard].push_back(std::move(envelope));
     } else if (envelope.target == own_) {
-      deliver(std::move(envelope));
+      deliver(envelope.source, envelope.stamp, std::move(envelope.message));
     } else if (const std::uint32_t member = envelope.target - 1; member < links_.size()) {
       if (!links_[member]->send(envelope.stamp, envelope.message, now_) &&
           std::find(unreachable_.begin(), unreachable_.end(), member) == unreachable_.end())
         unreachable_.push_back(member);
     }
   }
+  envelopes.clear();
   for (const auto& link : links_)
     if (link) link->flush(now_);
   leave_parcels();
@@ -264,8 +271,8 @@ void NodeTransport::handle_client(std::uint32_t slot, std::uint32_t serial,
 }
 
 FrameConnection::Input NodeTransport::read_client(Client& client, bool from_socket) {
-  const ClientSession::Deliver deliver_request = [&](Message message) {
-    deliver({client.endpoint, own_, 0, std::move(message)});
+  const ClientSession::Deliver deliver_request = [&](Message&& message) {
+    deliver(client.endpoint, 0, std::move(message));
   };
   const auto take = [&](ByteView frame) {
     return client.session.take_frame(frame, client.connection.out(), deliver_request);
@@ -329,7 +336,7 @@ void NodeTransport::resume_throttled() {
   }
 }
 
-void NodeTransport::take_reply(Envelope envelope) {
+void NodeTransport::take_reply(Envelope& envelope) {
   const std::uint32_t slot = envelope.target & client_slot_mask;
   auto* const reply = std::get_if<ClientReply>(&envelope.message);
   if (reply == nullptr || slot >= clients_.size() || !clients_[slot]) return;
@@ -416,7 +423,7 @@ bool NodeTransport::take_peer_frame(Peer& peer, ByteView frame) {
              {{"peer", shared_->facts.ring().members()[peer.endpoint - 1].name}});
         return false;
       }
-      deliver({peer.endpoint, own_, message->stamp, std::move(message->message)});
+      deliver(peer.endpoint, message->stamp, std::move(message->message));
     }
     return true;
   }

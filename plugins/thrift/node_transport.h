@@ -47,7 +47,7 @@ class NodeTransport final : public Transport {
   ~NodeTransport() override;
 
   void poll(Instant until, const Sink& sink) override;
-  void send(std::vector<Envelope> envelopes) override;
+  void send(std::vector<Envelope>& envelopes) override;
   void wake() override { poller_->wake(); }
   void close() override;
   std::vector<std::pair<std::string, std::uint64_t>> counters() const override;
@@ -60,7 +60,7 @@ class NodeTransport final : public Transport {
            Endpoint its_endpoint, std::uint32_t its_serial, const ServerFacts& facts,
            ClientCounters& counters)
         : connection(std::move(stream), poller, tag, now),
-          session(its_endpoint, its_serial, facts, counters),
+          session(facts, counters),
           endpoint(its_endpoint),
           serial(its_serial) {}
     FrameConnection connection;
@@ -107,8 +107,8 @@ class NodeTransport final : public Transport {
   bool is_full(const Client& client) const;
   void throttle(Client& client);
   void resume_throttled();
-  void deliver(Envelope envelope);
-  void take_reply(Envelope envelope);
+  void deliver(Endpoint source, Timestamp stamp, Message&& message);
+  void take_reply(Envelope& envelope);
   void refuse_request(const Envelope& envelope);
   void mark_dirty(Client& client);
   void flush_dirty();
@@ -146,7 +146,8 @@ class NodeTransport final : public Transport {
   std::uint32_t next_serial_ = 1;
 
   ReadBuffer buffer_;
-  std::vector<Envelope> arrived_;  // for this shard, until the end of the poll
+  const Sink* sink_ = nullptr;        // of the poll that runs
+  std::vector<Envelope> for_itself_;  // sent by this shard to itself: delivered by the next poll
   std::vector<Envelope> from_shards_;
   std::vector<std::vector<Envelope>> parcels_;  // for the other shards
   std::vector<std::uint32_t> unreachable_;      // members that a send found gone

@@ -20,7 +20,7 @@ namespace ringwright::wire {
 class InputMemory final : public apache::thrift::transport::TVirtualTransport<InputMemory> {
  public:
   InputMemory(ByteView bytes, std::shared_ptr<apache::thrift::TConfiguration> limits)
-      : TVirtualTransport(std::move(limits)), left_(bytes) {}
+      : TVirtualTransport(std::move(limits)), size_(bytes.size()), left_(bytes) {}
   bool isOpen() const override { return true; }
   void close() override {}
 
@@ -42,15 +42,17 @@ class InputMemory final : public apache::thrift::transport::TVirtualTransport<In
     return reinterpret_cast<const std::uint8_t*>(left_.data());
   }
   void consume(std::uint32_t size) { left_.remove_prefix(size); }
-  // A length that the rest cannot hold is refused before anything is allocated for it.
+  // A length that the frame cannot hold is refused before anything is allocated for it. The whole
+  // frame and not its rest: the compact protocol asks for a string when it has read it already.
   void checkReadBytesAvailable(long size) {
-    if (size < 0 || static_cast<std::size_t>(size) > left_.size())
+    if (size < 0 || static_cast<std::size_t>(size) > size_)
       throw apache::thrift::transport::TTransportException(
           apache::thrift::transport::TTransportException::END_OF_FILE, "the frame is cut short");
   }
   std::size_t left() const { return left_.size(); }
 
  private:
+  const std::size_t size_;
   ByteView left_;
 };
 

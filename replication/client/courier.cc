@@ -178,11 +178,9 @@ bool Courier::submit(std::unique_ptr<Call> call) {
 void Courier::lead(Lock& lock, Instant until) {
   has_leader_ = true;
   wake_is_sent_ = false;
-  std::vector<Envelope> sending;
-  sending.swap(outgoing_);
-  outgoing_.reserve(sending.size());  // about as many again
+  sending_.swap(outgoing_);
   lock.unlock();
-  if (!sending.empty()) transport_->send(std::move(sending));
+  if (!sending_.empty()) transport_->send(sending_);
   transport_->poll(until, sink_);
   lock.lock();
   handle_arrivals(clock_->now());

@@ -133,7 +133,8 @@ class Courier {
   std::optional<std::uint32_t> pinned_;
   Transport::Sink sink_;
 
-  Arrivals arrivals_;  // the leader's
+  Arrivals arrivals_;              // the leader's
+  std::vector<Envelope> sending_;  // likewise; empty but for its room between two sends
 
   mutable std::mutex mutex_;  // guards what follows
   std::condition_variable left_;

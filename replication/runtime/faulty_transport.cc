@@ -73,7 +73,7 @@ void FaultyTransport::release_due() {
     if (!links_->link(at->second.source, at->second.target).cut)
       due.push_back(std::move(at->second));
   held_.erase(held_.begin(), end);
-  if (!due.empty()) inner_->send(std::move(due));
+  if (!due.empty()) inner_->send(due);
 }
 
 void FaultyTransport::poll(Instant until, const Sink& sink) {
@@ -86,9 +86,9 @@ void FaultyTransport::poll(Instant until, const Sink& sink) {
   release_due();
 }
 
-void FaultyTransport::send(std::vector<Envelope> envelopes) {
+void FaultyTransport::send(std::vector<Envelope>& envelopes) {
   if (!links_->any() && held_.empty()) {
-    inner_->send(std::move(envelopes));
+    inner_->send(envelopes);
     return;
   }
   const Instant now = clock_->now();
@@ -101,7 +101,8 @@ void FaultyTransport::send(std::vector<Envelope> envelopes) {
     else if (held_.size() < limits::delayed_messages_max)
       held_.emplace(now + link.delay, std::move(envelope));
   }
-  if (!at_once.empty()) inner_->send(std::move(at_once));
+  envelopes.clear();
+  if (!at_once.empty()) inner_->send(at_once);
 }
 
 void FaultyTransport::close() {

@@ -59,7 +59,7 @@ class FaultyTransport final : public Transport {
                   std::shared_ptr<Clock> clock);
 
   void poll(Instant until, const Sink& sink) override;
-  void send(std::vector<Envelope> envelopes) override;
+  void send(std::vector<Envelope>& envelopes) override;
   void wake() override { inner_->wake(); }
   void close() override;
   std::vector<std::pair<std::string, std::uint64_t>> counters() const override {

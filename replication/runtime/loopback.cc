@@ -131,7 +131,7 @@ class LoopbackTransport final : public Transport {
     for (const Endpoint endpoint : arrivals_.unreachable) sink.unreachable(endpoint);
   }
 
-  void send(std::vector<Envelope> envelopes) override {
+  void send(std::vector<Envelope>& envelopes) override {
     refresh_table();
     std::size_t used = 0;
     for (Envelope& envelope : envelopes) {
@@ -149,6 +149,7 @@ class LoopbackTransport final : public Transport {
       }
       parcels_[at].envelopes.push_back(std::move(envelope));
     }
+    envelopes.clear();
     for (std::size_t i = 0; i < used; ++i) {
       if (parcels_[i].mailbox->put(parcels_[i].envelopes)) continue;
       parcels_[i].envelopes.clear();

@@ -237,7 +237,7 @@ void ShardLoop::settle() {
   if (outgoing_.empty()) return;
   const std::size_t sent = outgoing_.size();
   sent_ += sent;
-  transport_->send(std::exchange(outgoing_, {}));
+  transport_->send(outgoing_);
   outgoing_.reserve(sent);  // about as many again
 }
 

@@ -1,6 +1,7 @@
 #include "replication/shard/shard.h"
 
 #include <algorithm>
+#include <deque>
 #include <type_traits>
 #include <utility>
 #include <variant>
@@ -152,6 +153,9 @@ class Shard::Machine {
   Operation* find(OperationId id);
   void advance_put(OperationId id);
   void advance_get(OperationId id, Moment moment);
+  void note_answered_get(OperationId id, Moment moment);
+  void end_oldest_answered_get(Moment moment);
+  bool has_room(Moment moment);
   void repair(const Get& get);
   void member_answered(OperationId id, std::uint32_t member, const Status& status, Bytes* record,
                        Moment moment);
@@ -185,7 +189,8 @@ class Shard::Machine {
   Timestamp told_clock_;  // the node knows that the clock got this far
   Assembler assembler_;
   std::vector<std::unique_ptr<Copies>> copies_;
-  SlotTable<Operation> operations_;  // by the operation's number within the shard
+  SlotTable<Operation> operations_;        // by the operation's number within the shard
+  std::deque<OperationId> answered_gets_;  // in this order; some of them have ended since
   Deadlines deadlines_;
   SlotTable<Pending> pending_;
   RecentRequests recent_requests_;
@@ -505,7 +510,7 @@ void Shard::Machine::start_get(Endpoint source, GetRequest&& request, std::size_
                                            " replicas can be reached: retry later or ask for less"},
                    *r,
                    reachable});
-  if (operations_.size() >= settings_.operations_max)
+  if (!has_room(moment))
     return refuse(asker, request.key,
                   {Outcome::failed, {Code::overloaded, "too many requests in flight"}, *r, 0});
   const auto own = std::find_if(entries.begin(), entries.end(), [this](const auto& entry) {
@@ -527,7 +532,9 @@ void Shard::Machine::advance_get(OperationId id, Moment moment) {
   const Keyspace& keyspace = *copies_[get.keyspace]->keyspace;
   for (const std::uint32_t member : get.machine.take_asks())
     send(endpoint_of(member), ReplicaRead{id, keyspace.name, get.key});
-  if (const auto answer = get.machine.take_answer()) {
+  const auto answer = get.machine.take_answer();
+  const bool was_answered = answer.has_value();
+  if (answer) {
     if (answer->outcome != Outcome::ok) {
       refuse(get.asker, get.key, *answer);
     } else {
@@ -545,9 +552,33 @@ void Shard::Machine::advance_get(OperationId id, Moment moment) {
       send(get.asker.endpoint, std::move(reply));
     }
   }
-  if (get.machine.state() != GetOperation::State::finished) return;
+  if (get.machine.state() != GetOperation::State::finished) {
+    if (was_answered) note_answered_get(id, moment);
+    return;
+  }
   repair(get);
   end_operation(id);
+}
+
+// The client has its answer; what is left is to repair by the replicas that lag behind.
+void Shard::Machine::note_answered_get(OperationId id, Moment moment) {
+  answered_gets_.push_back(id);
+  while (find(answered_gets_.front()) == nullptr) answered_gets_.pop_front();
+  if (answered_gets_.size() > settings_.operations_max) end_oldest_answered_get(moment);
+}
+
+void Shard::Machine::end_oldest_answered_get(Moment moment) {
+  const OperationId id = answered_gets_.front();
+  answered_gets_.pop_front();
+  if (find(id) != nullptr) expire(id, moment);
+}
+
+// One replica that lags must not make a healthy quorum refuse: gets that have been answered make
+// way for new requests, and repair with what they have heard.
+bool Shard::Machine::has_room(Moment moment) {
+  while (operations_.size() >= settings_.operations_max && !answered_gets_.empty())
+    end_oldest_answered_get(moment);
+  return operations_.size() < settings_.operations_max;
 }
 
 void Shard::Machine::repair(const Get& get) {
@@ -615,7 +646,7 @@ void Shard::Machine::start_put(Endpoint source, PutRequest&& request, std::size_
                                            " replicas can be reached: retry later or ask for less"},
                    *w,
                    reachable});
-  if (operations_.size() >= settings_.operations_max)
+  if (!has_room(moment))
     return refuse(asker, request.key,
                   {Outcome::failed, {Code::overloaded, "too many requests in flight"}, *w, 0});
   if (own == entries.end())

@@ -18,7 +18,7 @@ class Transport {
   virtual ~Transport() = default;
 
   struct Sink {
-    std::function<void(Envelope)> deliver;
+    std::function<void(Envelope&&)> deliver;
     // The connection to the endpoint is lost or refused; what was sent there may not have arrived.
     std::function<void(Endpoint)> unreachable;
     // A client's request that certainly never left: it comes before the `unreachable` that it goes
@@ -29,8 +29,9 @@ class Transport {
   // Delivers what has arrived in one wake-up; with nothing there, waits until some comes, `wake` is
   // called or the instant is reached.
   virtual void poll(Instant until, const Sink& sink) = 0;
-  // Never blocks. Takes all of them; past the bound of a target's queue they are dropped.
-  virtual void send(std::vector<Envelope> envelopes) = 0;
+  // Never blocks. Takes all of them and leaves the vector empty with its room, for the next time;
+  // past the bound of a target's queue they are dropped.
+  virtual void send(std::vector<Envelope>& envelopes) = 0;
   // From any thread: makes the present or next `poll` return.
   virtual void wake() = 0;
   virtual void close() = 0;

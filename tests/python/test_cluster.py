@@ -189,7 +189,7 @@ def test_more_settings() -> None:
         ({"nodes": 0}, "cluster.nodes"),
         ({"fan_out": "some"}, "quorum or all"),
         ({"durability": "hard"}, "durability"),
-        ({"transport": "thrift"}, "loopback"),
+        ({"transport": "lopback"}, "loopback"),
         ({"config": "[cluster"}, "config"),
         ({"config": {"node.shards": [1]}}, "node.shards"),
         ({"engine": rw.EngineSpec("memory", {"colour": "red"})}, "colour"),

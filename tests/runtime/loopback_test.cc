@@ -26,6 +26,8 @@ std::vector<Envelope> pings(Endpoint from, Endpoint to, std::size_t count) {
   return std::vector<Envelope>(count, Envelope{from, to, 0, Ping{}});
 }
 
+void send(Transport& transport, std::vector<Envelope> envelopes) { transport.send(envelopes); }
+
 class LoopbackTest : public ::testing::Test {
  protected:
   LoopbackTest() : a_(network_->reserve()), b_(network_->reserve()) {
@@ -45,7 +47,7 @@ TEST_F(LoopbackTest, AMessageLiesInTheMailboxOfItsShard) {
   const Bytes key = "a";
   Envelope request{a_, b_, 0, ReplicaRead{1, "default", key}};
   const std::uint32_t shard = shard_of(request.message, 2);
-  to_a_->send({request});
+  send(*to_a_, {request});
   EXPECT_EQ(poll(*to_b_[1 - shard]).messages.size(), 0U);
   const Heard heard = poll(*to_b_[shard]);
   ASSERT_EQ(heard.messages.size(), 1U);
@@ -56,12 +58,12 @@ TEST_F(LoopbackTest, WhoIsDownIsUnreachable) {
   to_b_[1]->close();
   EXPECT_FALSE(network_->is_up(b_));
   EXPECT_EQ(poll(*to_a_).unreachable, std::vector<Endpoint>{b_});
-  to_a_->send(pings(a_, b_, 3));
+  send(*to_a_, pings(a_, b_, 3));
   EXPECT_EQ(poll(*to_a_).unreachable, std::vector<Endpoint>{b_});
   const LoopbackNetwork::ClientEnd client = network_->open_client();
   EXPECT_EQ(poll(*client.transport).unreachable, std::vector<Endpoint>{b_});
   to_b_ = network_->open(b_, 1);
-  to_a_->send(pings(a_, b_, 3));
+  send(*to_a_, pings(a_, b_, 3));
   EXPECT_EQ(poll(*to_b_[0]).messages.size(), 3U);
 }
 
@@ -76,10 +78,10 @@ TEST_F(LoopbackTest, AClientsEndpointIsGivenOutAgain) {
 }
 
 TEST_F(LoopbackTest, AFullMailboxDropsWhatComes) {
-  to_a_->send(pings(a_, b_, limits::mailbox_messages_max));
-  to_a_->send(pings(a_, b_, 10));
+  send(*to_a_, pings(a_, b_, limits::mailbox_messages_max));
+  send(*to_a_, pings(a_, b_, 10));
   EXPECT_EQ(poll(*to_b_[0]).messages.size(), limits::mailbox_messages_max);
-  to_a_->send(pings(a_, b_, 1));
+  send(*to_a_, pings(a_, b_, 1));
   EXPECT_EQ(poll(*to_b_[0]).messages.size(), 1U);
 }
 
@@ -96,11 +98,11 @@ TEST_F(LoopbackTest, EveryMessageOfAPingPongArrives) {
   std::thread other([&] {
     for (int i = 0; i < rounds; ++i) {
       while (poll(*to_b_[0], never).messages.empty()) continue;
-      to_b_[0]->send(pings(b_, a_, 1));
+      send(*to_b_[0], pings(b_, a_, 1));
     }
   });
   for (int i = 0; i < rounds; ++i) {
-    to_a_->send(pings(a_, b_, 1));
+    send(*to_a_, pings(a_, b_, 1));
     while (poll(*to_a_, never).messages.empty()) continue;
   }
   other.join();
@@ -111,14 +113,14 @@ TEST_F(LoopbackTest, LinksAreCutAndDelayedInOneDirection) {
   const auto clock = make_system_clock();
   FaultyTransport faulty(std::move(to_a_), links, clock);
   links->cut(a_, b_);
-  faulty.send(pings(a_, b_, 1));
+  send(faulty, pings(a_, b_, 1));
   EXPECT_TRUE(poll(*to_b_[0]).messages.empty());
-  to_b_[0]->send(pings(b_, a_, 1));
+  send(*to_b_[0], pings(b_, a_, 1));
   EXPECT_EQ(poll(faulty).messages.size(), 1U);
   links->heal();
   links->delay(a_, b_, milliseconds(5));
   const Instant start = clock->now();
-  faulty.send(pings(a_, b_, 2));
+  send(faulty, pings(a_, b_, 2));
   EXPECT_TRUE(poll(*to_b_[0]).messages.empty());
   while (poll(*to_b_[0]).messages.empty()) poll(faulty, clock->now() + milliseconds(1));
   EXPECT_GE(clock->now() - start, milliseconds(5));
@@ -130,16 +132,16 @@ TEST_F(LoopbackTest, WhatArrivesOverACutLinkIsLostToo) {
   const auto links = std::make_shared<LinkTable>();
   FaultyTransport faulty(std::move(to_a_), links, make_system_clock());
   // Sent before the cut, by an end that knows nothing of it.
-  to_b_[0]->send(pings(b_, a_, 1));
+  send(*to_b_[0], pings(b_, a_, 1));
   links->cut(b_, a_);
   EXPECT_TRUE(poll(faulty).messages.empty());
-  to_b_[0]->send(pings(b_, a_, 1));
+  send(*to_b_[0], pings(b_, a_, 1));
   EXPECT_TRUE(poll(faulty).messages.empty());
-  faulty.send(pings(a_, b_, 1));
+  send(faulty, pings(a_, b_, 1));
   EXPECT_EQ(poll(*to_b_[0]).messages.size(), 1U);
   // What a client sends, whose endpoint is in no link, still arrives, and so does that a node left.
   const LoopbackNetwork::ClientEnd client = network_->open_client();
-  client.transport->send(pings(client.endpoint, a_, 1));
+  send(*client.transport, pings(client.endpoint, a_, 1));
   EXPECT_EQ(poll(faulty).messages.size(), 1U);
   to_b_[0]->close();
   EXPECT_EQ(poll(faulty).unreachable, std::vector<Endpoint>{b_});

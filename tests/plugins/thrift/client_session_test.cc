@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include "engine/base/limits.h"
 #include "plugins/thrift/thrift_memory.h"
 #include "tests/plugins/thrift/node_harness.h"
@@ -14,10 +16,8 @@ namespace {
 class ClientSessionTest : public ::testing::Test {
  protected:
   ClientSessionTest() : map_(test_map()), facts_{map_, 0, "test"} {
-    session_ = std::make_unique<ClientSession>(endpoint, 5, facts_, counters_);
+    session_ = std::make_unique<ClientSession>(facts_, counters_);
   }
-
-  static constexpr Endpoint endpoint = 0x80000001;
 
   bool take(ByteView frame) {
     return session_->take_frame(frame.substr(4), out_,
@@ -150,7 +150,7 @@ TEST_F(ClientSessionTest, AnsweringTwiceOrForAnotherSessionChangesNothing) {
   answer(0);
   EXPECT_EQ(answered(), (std::vector<std::int64_t>{1}));
   ClientReply stray = reply_to(1);
-  stray.operation += OperationId{1} << 28;  // the session that had the endpoint next
+  stray.operation += OperationId{1} << 12;  // another use of the slot
   answer(stray);
   stray.operation = reply_to(1).operation + 1;  // a call that has not come yet
   answer(stray);
@@ -161,6 +161,20 @@ TEST_F(ClientSessionTest, AnsweringTwiceOrForAnotherSessionChangesNothing) {
   answer(1);
   answer(0);
   EXPECT_EQ(answered(), (std::vector<std::int64_t>{2}));
+}
+
+// A shard takes a put whose name it has seen lately for one that the network repeated.
+TEST_F(ClientSessionTest, NoTwoRequestsEverHaveOneName) {
+  std::set<OperationId> names;
+  constexpr std::size_t count = limits::request_window_count + 1000;
+  for (std::size_t i = 0; i < count; ++i) {
+    ASSERT_TRUE(take(get_frame("key", static_cast<std::int64_t>(i))));
+    names.insert(std::get<GetRequest>(requests_.back()).operation);
+    answer(0);
+    requests_.clear();
+    out_.clear();
+  }
+  EXPECT_EQ(names.size(), count);
 }
 
 TEST_F(ClientSessionTest, HelloInTheMiddleKeepsEveryAnswer) {

@@ -3,7 +3,7 @@
 #include "plugins/thrift/fast_codec.h"
 #include "plugins/thrift/generated_codec.h"
 #include "plugins/thrift/peer_codec.h"
-#include "tests/fuzz/fuzzed.h"
+#include "tests/fuzz/thrift/fuzzed.h"
 
 namespace ringwright::wire {
 namespace {

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/fuzz/fuzzed.h"
+#include "tests/fuzz/thrift/fuzzed.h"
 
 namespace ringwright::wire {
 namespace {

@@ -7,7 +7,7 @@
 #include "plugins/thrift/generated_codec.h"
 #include "plugins/thrift/peer_codec.h"
 #include "plugins/thrift/thrift_memory.h"
-#include "tests/fuzz/fuzzed.h"
+#include "tests/fuzz/thrift/fuzzed.h"
 #include "thrift_generated/KV.h"
 
 namespace ringwright::wire {

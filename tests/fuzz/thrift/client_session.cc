@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/base/limits.h"
-#include "tests/fuzz/fuzzed.h"
+#include "tests/fuzz/thrift/fuzzed.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace ringwright;

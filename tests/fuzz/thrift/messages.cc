@@ -4,7 +4,7 @@
 
 #include "engine/base/hash.h"
 #include "plugins/thrift/peer_codec.h"
-#include "tests/fuzz/fuzzed.h"
+#include "tests/fuzz/thrift/fuzzed.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace ringwright;
