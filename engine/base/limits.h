@@ -72,6 +72,10 @@ constexpr std::size_t connections_max = 10'000;  // of clients, for each shard; 
 constexpr std::size_t connection_calls_max = 1024;
 constexpr std::size_t connection_bytes_max = 32 * 1024 * 1024;
 constexpr std::size_t connections_bytes_max = 512 * 1024 * 1024;
+// A client that takes less than this goes on when the bytes of all have reached their bound.
+constexpr std::size_t connection_fair_bytes = 64 * 1024;
+// Unread answers of one client above which a get is refused instead of answered.
+constexpr std::size_t connection_answers_bytes_max = 2 * connection_bytes_max;
 constexpr std::size_t accepts_at_once = 64;
 constexpr Nanoseconds frame_deadline = seconds(30);   // from a frame's first byte to its last
 constexpr Nanoseconds hello_deadline = seconds(5);    // of a peer, from its connecting
@@ -82,6 +86,10 @@ constexpr Nanoseconds reconnect_after = milliseconds(100);
 constexpr Nanoseconds reconnect_after_refusal = seconds(1);
 constexpr std::size_t peer_queue_bytes_max = 64 * 1024 * 1024;  // unsent, to one peer
 constexpr std::size_t peer_batch_bytes = 1024 * 1024;           // messages that share a frame
+// A batch that is not full yet, and one message more.
+constexpr std::size_t peer_frame_bytes_max = peer_batch_bytes + frame_bytes_max + 4096;
+constexpr std::size_t hello_bytes_max = 1024 * 1024;  // of a peer
+constexpr std::size_t peer_connections_max = 4096;    // for each shard; more are closed
 
 // The production driver.
 constexpr Nanoseconds status_wait = milliseconds(250);         // then the last answer is shown

@@ -50,6 +50,11 @@ void FrameConnection::keep(ByteView rest, Instant now) {
   partial_since_ = now;
 }
 
+void FrameConnection::trim() {
+  if (partial_.empty()) partial_.shrink_to_fit();
+  if (out_.empty()) out_.shrink_to_fit();
+}
+
 void FrameConnection::drop_partial() {
   partial_.clear();
   if (partial_.capacity() > spare_bytes_max) partial_.shrink_to_fit();

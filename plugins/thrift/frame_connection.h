@@ -69,9 +69,19 @@ class FrameConnection {
   // False: the connection is over.
   bool flush(Instant now);
 
+  // The largest frame that may come.
+  void set_frame_bytes_max(std::size_t bytes) { frame_bytes_max_ = bytes; }
+
   // Whether it wants to hear of what arrives; the poller learns of it with the next `flush`.
   void set_reading(bool reading) { reading_ = reading; }
   bool is_reading() const { return reading_; }
+  // Reads again; the other side could not go on with its frame until now.
+  void resume_reading(Instant now) {
+    reading_ = true;
+    partial_since_ = now;
+  }
+  // Gives back the memory of empty buffers.
+  void trim();
 
   // Since when a frame has been incomplete; `never`: none is.
   Instant partial_since() const { return partial_.empty() ? never : partial_since_; }
@@ -89,7 +99,7 @@ class FrameConnection {
     std::size_t used = 0;
     while (input.size() - used >= binary::frame_head_bytes) {
       const std::size_t size = binary::frame_size(input.data() + used);
-      if (size > limits::frame_bytes_max || size == 0) {
+      if (size > frame_bytes_max_ || size == 0) {
         end = Input::too_large;
         break;
       }
@@ -112,6 +122,7 @@ class FrameConnection {
   const Poller::Tag tag_;
   Poller::Interest interest_;
   bool reading_ = true;
+  std::size_t frame_bytes_max_ = limits::frame_bytes_max;
   Bytes partial_;
   Instant partial_since_ = 0;
   Bytes out_;

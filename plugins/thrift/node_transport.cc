@@ -6,13 +6,16 @@
 namespace ringwright::wire {
 namespace {
 
-constexpr Endpoint client_bit = 0x80000000;
 constexpr int client_shard_shift = 23;
 constexpr Endpoint client_slot_mask = (Endpoint{1} << client_shard_shift) - 1;
 // How often connections are looked over for deadlines that have passed.
 constexpr Nanoseconds sweep_interval = milliseconds(250);
 // After the system had no descriptor to give.
 constexpr Nanoseconds accept_pause = milliseconds(200);
+// A client that has been quiet for so long keeps no buffers.
+constexpr Nanoseconds trim_after = seconds(1);
+// How often it is told that peers are refused.
+constexpr Nanoseconds refusal_note_interval = seconds(1);
 
 // A tag says what is ready: 4 bits of its sort, 28 of its serial, 32 of its place.
 enum class Sort : std::uint8_t { client_listener, peer_listener, client, peer, link };
@@ -25,6 +28,11 @@ Poller::Tag tag_of(Sort sort, std::uint32_t place, std::uint32_t serial = 0) {
 
 Endpoint client_endpoint(std::uint32_t shard, std::uint32_t slot) {
   return client_bit | shard << client_shard_shift | slot;
+}
+
+// Whether accepting failed for want of what may be there again in a moment.
+bool is_exhausted(int error) {
+  return error == EMFILE || error == ENFILE || error == ENOBUFS || error == ENOMEM;
 }
 
 template <typename Thing>
@@ -55,16 +63,14 @@ NodeTransport::NodeTransport(std::shared_ptr<NodeShared> shared, std::uint32_t s
                                shared_->peer_addresses[member], members[member].id, *poller_,
                                tag_of(Sort::link, member), shared_->greeted_at[member]));
   lost_.resize(members.size());
-  poller_->add(shared_->client_listener, tag_of(Sort::client_listener, 0), {true, false, true});
-  poller_->add(shared_->peer_listener, tag_of(Sort::peer_listener, 0), {true, false, true});
+  start_accepting();
 }
 
 NodeTransport::~NodeTransport() { NodeTransport::close(); }
 
 void NodeTransport::close() {
   if (std::exchange(closed_, true)) return;
-  if (accept_again_at_ == never) poller_->remove(shared_->client_listener);
-  poller_->remove(shared_->peer_listener);
+  if (accept_again_at_ == never) stop_accepting();
   now_ = shared_->clock->now();
   flush_dirty();
   clients_.clear();
@@ -107,8 +113,8 @@ void NodeTransport::poll(Instant until, const Sink& sink) {
   }
   resume_throttled();
   expire(sink);
-  flush_dirty();
   leave_parcels();
+  flush_dirty();
   sink_ = nullptr;
   for (const std::uint32_t member : std::exchange(unreachable_, {}))
     sink.unreachable(endpoint_of_member(member));
@@ -150,9 +156,31 @@ void NodeTransport::deliver(Endpoint source, Timestamp stamp, Message&& message)
 }
 
 void NodeTransport::leave_parcels() {
-  for (std::uint32_t shard = 0; shard < parcels_.size(); ++shard)
-    if (!parcels_[shard].empty())
-      mailbox_dropped_ += shared_->switchboard.leave(shard, parcels_[shard]);
+  for (std::uint32_t shard = 0; shard < parcels_.size(); ++shard) {
+    if (parcels_[shard].empty()) continue;
+    shared_->switchboard.leave(shard, parcels_[shard]);
+    mailbox_dropped_ += parcels_[shard].size();
+    for (const Envelope& envelope : parcels_[shard]) refuse_request(envelope);
+    parcels_[shard].clear();
+  }
+}
+
+// The shard that it is for has no room: a client is told, for it waits.
+void NodeTransport::refuse_request(const Envelope& envelope) {
+  ClientReply reply;
+  reply.outcome = Outcome::failed;
+  reply.code = Code::overloaded;
+  reply.message = "the node has too many requests waiting: try again later, or send fewer at once";
+  if (const auto* get = std::get_if<GetRequest>(&envelope.message)) {
+    reply.operation = get->operation;
+    reply.key = get->key;
+  } else if (const auto* put = std::get_if<PutRequest>(&envelope.message)) {
+    reply.operation = put->operation;
+    reply.key = put->key;
+    reply.request = put->request;
+  }
+  Envelope answer{own_, envelope.source, 0, std::move(reply)};
+  if ((envelope.source & client_bit) != 0) take_reply(answer);
 }
 
 void NodeTransport::send(std::vector<Envelope>& envelopes) {
@@ -176,25 +204,44 @@ void NodeTransport::send(std::vector<Envelope>& envelopes) {
   envelopes.clear();
   for (const auto& link : links_)
     if (link) link->flush(now_);
-  flush_dirty();
   leave_parcels();
+  flush_dirty();
+}
+
+// --- listening ---
+
+void NodeTransport::start_accepting() {
+  poller_->add(shared_->client_listener, tag_of(Sort::client_listener, 0), {true, false, true});
+  poller_->add(shared_->peer_listener, tag_of(Sort::peer_listener, 0), {true, false, true});
+}
+
+void NodeTransport::stop_accepting() {
+  poller_->remove(shared_->client_listener);
+  poller_->remove(shared_->peer_listener);
+}
+
+// One that has come, or none.
+Descriptor NodeTransport::accept(const Descriptor& listener) {
+  if (accept_again_at_ != never) return {};
+  Descriptor accepted = accept_from(listener);
+  if (accepted.is_open() || !is_exhausted(errno)) return accepted;
+  // Waiting connections stay in the kernel's queue until a descriptor is free.
+  if (now_ >= exhausted_noted_at_ + refusal_note_interval) {
+    exhausted_noted_at_ = now_;
+    note(Severity::warning, "descriptors_exhausted",
+         "no descriptor is left for another connection: raise the limit of open files", {});
+  }
+  stop_accepting();
+  accept_again_at_ = now_ + accept_pause;
+  return accepted;
 }
 
 // --- clients ---
 
 void NodeTransport::accept_clients() {
   for (std::size_t i = 0; i < limits::accepts_at_once; ++i) {
-    Descriptor accepted = accept_from(shared_->client_listener);
-    if (!accepted.is_open()) {
-      if (errno != EMFILE && errno != ENFILE) return;
-      // Waiting connections stay in the kernel's queue until a descriptor is free.
-      if (accept_again_at_ == never)
-        note(Severity::warning, "descriptors_exhausted",
-             "no descriptor is left for another connection: raise the limit of open files", {});
-      poller_->remove(shared_->client_listener);
-      accept_again_at_ = now_ + accept_pause;
-      return;
-    }
+    Descriptor accepted = accept(shared_->client_listener);
+    if (!accepted.is_open()) return;
     if (clients_open_ >= limits::connections_max) {
       ++refused_;
       continue;
@@ -231,10 +278,10 @@ FrameConnection::Input NodeTransport::read_client(Client& client, bool from_sock
     return client.session.take_frame(frame, client.connection.out(), deliver_request);
   };
   const auto full = [&] { return is_full(client); };
-  const std::size_t before = client.session.bytes() + client.connection.buffered();
+  const std::size_t before = bytes_of(client);
   const auto input = from_socket ? client.connection.receive(buffer_, now_, take, full)
                                  : client.connection.go_on(now_, take, full);
-  client_bytes_ += client.session.bytes() + client.connection.buffered() - before;
+  client_bytes_ += bytes_of(client) - before;
   return input;
 }
 
@@ -260,7 +307,8 @@ void NodeTransport::after_reading(std::uint32_t slot, FrameConnection::Input inp
 
 bool NodeTransport::is_full(const Client& client) const {
   return client.session.is_full(client.connection.unsent()) ||
-         client_bytes_ >= limits::connections_bytes_max;
+         (client_bytes_ >= limits::connections_bytes_max &&
+          bytes_of(client) >= limits::connection_fair_bytes);
 }
 
 void NodeTransport::throttle(Client& client) {
@@ -282,7 +330,7 @@ void NodeTransport::resume_throttled() {
       continue;
     }
     client.is_throttled = false;
-    client.connection.set_reading(true);
+    client.connection.resume_reading(now_);
     mark_dirty(client);
     after_reading(slot, read_client(client, false));
   }
@@ -293,9 +341,12 @@ void NodeTransport::take_reply(Envelope& envelope) {
   auto* const reply = std::get_if<ClientReply>(&envelope.message);
   if (reply == nullptr || slot >= clients_.size() || !clients_[slot]) return;
   Client& client = *clients_[slot];
-  const std::size_t before = client.session.bytes() + client.connection.buffered();
-  client.session.take_reply(std::move(*reply), client.connection.out());
-  client_bytes_ += client.session.bytes() + client.connection.buffered() - before;
+  const std::size_t before = bytes_of(client);
+  const bool is_short = before >= limits::connection_answers_bytes_max ||
+                        (client_bytes_ >= 2 * limits::connections_bytes_max &&
+                         before >= limits::connection_fair_bytes);
+  client.session.take_reply(std::move(*reply), client.connection.out(), is_short);
+  client_bytes_ += bytes_of(client) - before;
   mark_dirty(client);
 }
 
@@ -321,7 +372,7 @@ void NodeTransport::flush_dirty() {
 
 void NodeTransport::drop_client(std::uint32_t slot) {
   const Client& client = *clients_[slot];
-  client_bytes_ -= client.session.bytes() + client.connection.buffered();
+  client_bytes_ -= bytes_of(client);
   clients_[slot].reset();
   free_clients_.push_back(slot);
   --clients_open_;
@@ -331,13 +382,18 @@ void NodeTransport::drop_client(std::uint32_t slot) {
 
 void NodeTransport::accept_peers() {
   for (std::size_t i = 0; i < limits::accepts_at_once; ++i) {
-    Descriptor accepted = accept_from(shared_->peer_listener);
+    Descriptor accepted = accept(shared_->peer_listener);
     if (!accepted.is_open()) return;
+    if (peers_.size() - free_peers_.size() >= limits::peer_connections_max) {
+      ++refused_;
+      continue;
+    }
     const std::uint32_t slot = take_slot(peers_, free_peers_);
     const std::uint32_t serial = next_serial_++ & serial_mask;
     peers_[slot] = std::make_unique<Peer>(std::make_unique<SocketStream>(std::move(accepted)),
                                           *poller_, tag_of(Sort::peer, slot, serial), now_);
     peers_[slot]->serial = serial;
+    peers_[slot]->connection.set_frame_bytes_max(limits::hello_bytes_max);
   }
 }
 
@@ -383,13 +439,19 @@ bool NodeTransport::take_peer_frame(Peer& peer, ByteView frame) {
         "node", "node " + to_string(hello->caller.node) + " is not another member of this ring"};
   if (mismatch) {
     ++peers_refused_;
-    note(Severity::error, "peer_refused", mismatch->what + ": " + mismatch->message,
-         {{"node", to_string(hello->caller.node)}, {"cluster", hello->caller.cluster}});
+    if (now_ >= refusal_noted_at_ + refusal_note_interval) {
+      refusal_noted_at_ = now_;
+      note(
+          Severity::error, "peer_refused", mismatch->what + ": " + mismatch->message,
+          {{"node", to_string(hello->caller.node)}, {"cluster", printable(hello->caller.cluster)}});
+    }
     peer::encode_refusal(peer.connection.out(), *mismatch);
     peer.is_refused = true;
+    peer.connection.set_reading(false);
     return true;
   }
   peer.endpoint = endpoint_of_member(*member);
+  peer.connection.set_frame_bytes_max(limits::peer_frame_bytes_max);
   shared_->greeted_at[*member] = now_;
   peer::encode_welcome(peer.connection.out(), shared_->identity,
                        agreed_protocol(shared_->identity, hello->caller));
@@ -433,7 +495,7 @@ void NodeTransport::expire(const Sink& sink) {
   }
   if (now_ >= accept_again_at_) {
     accept_again_at_ = never;
-    poller_->add(shared_->client_listener, tag_of(Sort::client_listener, 0), {true, false, true});
+    start_accepting();
   }
   if (now_ < next_sweep_) return;
   next_sweep_ = now_ + sweep_interval;
@@ -442,15 +504,17 @@ void NodeTransport::expire(const Sink& sink) {
   };
   for (std::uint32_t slot = 0; slot < clients_.size(); ++slot) {
     if (!clients_[slot]) continue;
-    const Client& client = *clients_[slot];
+    Client& client = *clients_[slot];
+    if (is_past(client.connection.active_at(), trim_after)) client.connection.trim();
+    // Nothing of its own holds it up: it has but the frame that it began.
+    const bool has_nothing = client.session.calls() == 0 && client.connection.unsent() == 0;
     std::uint64_t* end = nullptr;
     if (is_past(client.connection.stalled_since(), shared_->bounds.unread_deadline))
       end = &ends_.unread;
-    else if (!client.is_throttled &&
+    else if ((!client.is_throttled || has_nothing) &&
              is_past(client.connection.partial_since(), shared_->bounds.frame_deadline))
       end = &ends_.frame_late;
-    else if (client.session.calls() == 0 &&
-             is_past(client.connection.active_at(), shared_->bounds.idle_deadline))
+    else if (has_nothing && is_past(client.connection.active_at(), shared_->bounds.idle_deadline))
       end = &ends_.idle;
     if (end == nullptr) continue;
     ++*end;

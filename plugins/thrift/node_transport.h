@@ -90,6 +90,9 @@ class NodeTransport final : public Transport {
   };
 
   void handle(const Poller::Ready& ready, const Sink& sink);
+  void start_accepting();
+  void stop_accepting();
+  Descriptor accept(const Descriptor& listener);
   void accept_clients();
   void accept_peers();
   void handle_client(std::uint32_t slot, std::uint32_t serial, const Poller::Ready& ready);
@@ -98,11 +101,15 @@ class NodeTransport final : public Transport {
   bool take_peer_frame(Peer& peer, ByteView frame);
   FrameConnection::Input read_client(Client& client, bool from_socket);
   void after_reading(std::uint32_t slot, FrameConnection::Input input);
+  static std::size_t bytes_of(const Client& client) {
+    return client.session.bytes() + client.connection.buffered();
+  }
   bool is_full(const Client& client) const;
   void throttle(Client& client);
   void resume_throttled();
   void deliver(Endpoint source, Timestamp stamp, Message&& message);
   void take_reply(Envelope& envelope);
+  void refuse_request(const Envelope& envelope);
   void mark_dirty(Client& client);
   void flush_dirty();
   void drop_client(std::uint32_t slot);
@@ -121,6 +128,8 @@ class NodeTransport final : public Transport {
   bool closed_ = false;
   Instant now_ = 0;
   Instant accept_again_at_ = never;  // the process was out of descriptors
+  Instant exhausted_noted_at_ = -seconds(1);
+  Instant refusal_noted_at_ = -seconds(1);
   Instant next_sweep_ = 0;
 
   ClientCounters client_counters_;

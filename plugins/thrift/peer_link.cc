@@ -75,6 +75,7 @@ Status PeerLink::greet(const NodeIdentity& self, Instant now) {
   poller_.remove(connecting_);
   connection_ = std::make_unique<FrameConnection>(
       std::make_unique<SocketStream>(std::move(connecting_)), poller_, tag_, now);
+  connection_->set_frame_bytes_max(limits::hello_bytes_max);
   peer::encode_hello(connection_->out(), {self, peer_});
   state_ = State::greeting;
   deadline_ = now + limits::hello_deadline;

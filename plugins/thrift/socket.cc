@@ -17,6 +17,10 @@ constexpr int listen_backlog = 4096;
 // After so long without an acknowledgement of what was sent the connection is given up.
 constexpr unsigned int unacknowledged_ms_max = 10'000;
 
+// A connection on which nothing is said is asked whether the other side is still there.
+constexpr int keepalive_idle_s = 30;
+constexpr int keepalive_interval_s = 5;
+
 std::string system_error(int number) { return std::strerror(number); }  // NOLINT: one locale
 
 Result<Descriptor> bound_socket(const SocketAddress& address) {
@@ -35,6 +39,12 @@ Result<Descriptor> bound_socket(const SocketAddress& address) {
 void set_options(const Descriptor& socket) {
   const int yes = 1;
   ::setsockopt(socket.number(), IPPROTO_TCP, TCP_NODELAY, &yes, sizeof(yes));
+  // A host that vanished says nothing, also not on a connection on which nothing is sent.
+  ::setsockopt(socket.number(), SOL_SOCKET, SO_KEEPALIVE, &yes, sizeof(yes));
+  ::setsockopt(socket.number(), IPPROTO_TCP, TCP_KEEPIDLE, &keepalive_idle_s,
+               sizeof(keepalive_idle_s));
+  ::setsockopt(socket.number(), IPPROTO_TCP, TCP_KEEPINTVL, &keepalive_interval_s,
+               sizeof(keepalive_interval_s));
   ::setsockopt(socket.number(), IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_ms_max,
                sizeof(unacknowledged_ms_max));
 }

@@ -127,7 +127,7 @@ def place_of(path):
         return Place(None, top, stem)
     if top == "plugins":
         return Place(6, top, inner)
-    if top == "tests" and inner == "plugins" and len(parts) > 3:
+    if top == "tests" and inner in ("plugins", "fuzz") and len(parts) > 3:
         return Place(7, top, parts[2])
     return Place(7, top)
 

@@ -29,6 +29,7 @@ namespace ringwright::wire {
 
 // How long a test waits for what must come.
 constexpr int patience_ms = 20'000;
+constexpr std::size_t answers_at_once = 16;
 
 // Whether the condition came true within the patience; it is looked at every millisecond.
 inline bool comes_true(const std::function<bool()>& condition) {
@@ -162,20 +163,22 @@ class TestNode {
 
   // One wake-up of a shard without a thread, and its answers. How many messages came.
   std::size_t turn(std::uint32_t shard = 0, Instant until = 0) {
+    std::vector<Envelope> requests;
+    transports_[shard]->poll(until,
+                             {[&](Envelope envelope) { requests.push_back(std::move(envelope)); },
+                              [&](Endpoint) { ++unreachable_; },
+                              {}});
     std::vector<Envelope> answers;
-    std::size_t came = 0;
-    transports_[shard]->poll(
-        until, {[&](Envelope envelope) {
-                  ++came;
-                  received_ += 1;
-                  keep_peer_message(envelope);
-                  if (auto reply = options_.answer(envelope.message))
-                    answers.push_back({envelope.target, envelope.source, 0, std::move(*reply)});
-                },
-                [&](Endpoint) { ++unreachable_; },
-                {}});
-    if (!answers.empty()) transports_[shard]->send(answers);
-    return came;
+    for (const Envelope& request : requests) {
+      ++received_;
+      keep_peer_message(request);
+      if (auto reply = options_.answer(request.message))
+        answers.push_back({request.target, request.source, 0, std::move(*reply)});
+      // Large answers are made a few at a time.
+      if (answers.size() >= answers_at_once) send_all(shard, answers);
+    }
+    send_all(shard, answers);
+    return requests.size();
   }
   // Messages that came, to all shards.
   std::uint64_t received() const { return received_; }
@@ -217,8 +220,12 @@ class TestNode {
         if (shard == 0) sent.swap(to_send_);
         for (const auto& [name, value] : counted) counters_[shard][name] = value;
       }
-      if (!sent.empty()) transports_[shard]->send(sent);
+      send_all(shard, sent);
     }
+  }
+  void send_all(std::uint32_t shard, std::vector<Envelope>& envelopes) {
+    if (!envelopes.empty()) transports_[shard]->send(envelopes);
+    envelopes.clear();
   }
   void keep_peer_message(const Envelope& envelope) {
     if ((envelope.source & 0x80000000) != 0) return;
