@@ -31,6 +31,8 @@ class RecentRequests {
     names_[oldest_] = name;
     places_.insert(hash_of(name), oldest_);
     oldest_ = static_cast<std::uint32_t>((oldest_ + 1) % count_max_);
+    // The next one to go is known, and its place is far away.
+    places_.prefetch(hash_of(names_[oldest_]));
     return false;
   }
 

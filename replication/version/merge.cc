@@ -60,6 +60,27 @@ bool right_wins(const SiblingView& left, const SiblingView& right) {
   return lww_order(left) < lww_order(right);
 }
 
+bool supersedes(const SiblingsView& newer, const SiblingsView& older) {
+  if (seeded_bug(SeededBug::merge_drops_sibling)) return false;
+  auto at = newer.entries().begin();
+  const auto end = newer.entries().end();
+  for (const VersionVector::Entry& entry : older.entries()) {
+    while (at != end && at->actor < entry.actor) ++at;
+    if (at == end || at->actor != entry.actor || at->counter < entry.counter ||
+        at->stamp < entry.stamp)
+      return false;
+  }
+  // What only the older one has is covered by the newer's vector, which holds all of its entries:
+  // so it goes. What both have must be the same, and what only the newer has must be news.
+  for (const SiblingView& sibling : newer.siblings()) {
+    const SiblingView* const other = older.find(sibling.dot);
+    if (other != nullptr ? *other != sibling
+                         : older.counter_of(sibling.dot.actor) >= sibling.dot.counter)
+      return false;
+  }
+  return true;
+}
+
 Record merge_records(Record left, Record right) {
   RW_CHECK(left.kind == right.kind);
   return left.kind == RecordKind::lww ? merge_lww(std::move(left), std::move(right))

@@ -14,5 +14,8 @@ namespace ringwright {
 Record merge_records(Record left, Record right);
 // Of two records of kind `lww`, by their siblings: whether the right one survives.
 bool right_wins(const SiblingView& left, const SiblingView& right);
+// Of two records of kind `siblings`: the merge of both is the newer one as it is. False also where
+// finding out would be a merge.
+bool supersedes(const SiblingsView& newer, const SiblingsView& older);
 
 }  // namespace ringwright

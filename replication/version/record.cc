@@ -200,8 +200,56 @@ std::optional<SiblingView> view_lww(ByteView canonical, ByteView key) {
   return sibling;
 }
 
+std::uint64_t SiblingsView::counter_of(const Actor& actor) const {
+  for (const VersionVector::Entry& entry : entries())
+    if (entry.actor == actor) return entry.counter;
+  return 0;
+}
+
+const SiblingView* SiblingsView::find(const Dot& dot) const {
+  for (const SiblingView& sibling : siblings())
+    if (sibling.dot == dot) return &sibling;
+  return nullptr;
+}
+
+std::optional<SiblingsView> view_siblings(ByteView canonical, ByteView key) {
+  if (!verify_record(canonical, key).is_ok()) return std::nullopt;
+  Decoder in(canonical.substr(checked_from));
+  if (in.u8() != static_cast<std::uint8_t>(RecordKind::siblings)) return std::nullopt;
+  SiblingsView view;
+  const std::uint64_t entries = in.varint();
+  if (entries > view.entries_.size()) return std::nullopt;
+  for (; view.entry_count_ < entries; ++view.entry_count_) {
+    VersionVector::Entry& entry = view.entries_[view.entry_count_];
+    entry.actor = take_actor(in);
+    entry.counter = in.varint();
+    entry.stamp = in.u64();
+    const bool is_ordered =
+        view.entry_count_ == 0 || view.entries_[view.entry_count_ - 1].actor < entry.actor;
+    if (!is_ordered || entry.counter == 0) return std::nullopt;
+  }
+  const std::uint64_t detached = in.varint();
+  const std::uint64_t siblings = in.varint();
+  if (detached != 0 || siblings > view.siblings_.size()) return std::nullopt;
+  for (; view.sibling_count_ < siblings; ++view.sibling_count_) {
+    SiblingView& sibling = view.siblings_[view.sibling_count_];
+    const std::uint64_t index = in.varint();
+    sibling.dot.counter = in.varint();
+    if (index >= entries || sibling.dot.counter == 0 ||
+        sibling.dot.counter > view.entries_[index].counter)
+      return std::nullopt;
+    sibling.dot.actor = view.entries_[index].actor;
+    decode_content(in, sibling);
+    if (view.sibling_count_ > 0 && !(view.siblings_[view.sibling_count_ - 1].dot < sibling.dot))
+      return std::nullopt;
+  }
+  if (!in.complete()) return std::nullopt;
+  return view;
+}
+
 Status check_record(ByteView canonical, ByteView key, RecordKind kind) {
   if (kind == RecordKind::lww && view_lww(canonical, key)) return ok_status();
+  if (kind == RecordKind::siblings && view_siblings(canonical, key)) return ok_status();
   return decode_record(canonical, key, kind).status();
 }
 

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <array>
+#include <cstddef>
 #include <optional>
+#include <span>
 
 #include "replication/version/record.h"
 
@@ -14,11 +17,33 @@ struct SiblingView {
   std::uint64_t expires_us = 0;
   RequestId request;
   ByteView value;
+  friend bool operator==(const SiblingView&, const SiblingView&) = default;
 };
 
 // The one sibling of a record of kind `lww`, read without an allocation. Nullopt where
 // `decode_record` would fail or finds no sibling: ask that one then.
 std::optional<SiblingView> view_lww(ByteView canonical, ByteView key);
+
+// A record of kind `siblings` of the ordinary sort, read without an allocation: few entries, few
+// siblings, no detached dots.
+class SiblingsView {
+ public:
+  std::span<const VersionVector::Entry> entries() const { return {entries_.data(), entry_count_}; }
+  std::span<const SiblingView> siblings() const { return {siblings_.data(), sibling_count_}; }
+  // As VersionVector says.
+  std::uint64_t counter_of(const Actor& actor) const;
+  const SiblingView* find(const Dot& dot) const;
+
+ private:
+  friend std::optional<SiblingsView> view_siblings(ByteView canonical, ByteView key);
+
+  std::array<VersionVector::Entry, 8> entries_;
+  std::array<SiblingView, 4> siblings_;
+  std::size_t entry_count_ = 0;
+  std::size_t sibling_count_ = 0;
+};
+// Nullopt where `decode_record` would fail, or where the record is out of the ordinary.
+std::optional<SiblingsView> view_siblings(ByteView canonical, ByteView key);
 
 // Whether `decode_record` would succeed; cheaper where the record need not be kept.
 Status check_record(ByteView canonical, ByteView key, RecordKind kind);

@@ -100,6 +100,28 @@ std::optional<Bytes> merge_lww_rows(std::optional<ByteView> base, ByteView opera
                                                                   : left->canonical);
 }
 
+// As above, of kind `siblings`: mostly the operand comes from who had seen all of the base.
+std::optional<Bytes> merge_siblings_rows(std::optional<ByteView> base, ByteView operand,
+                                         ByteView key) {
+  if (operand.empty() || static_cast<std::uint8_t>(operand.front()) != flags_none)
+    return std::nullopt;
+  const ByteView canonical = operand.substr(1);
+  const auto right = view_siblings(canonical, key);
+  if (!right) return std::nullopt;
+  if (!base) return encode_operand(canonical);
+  const auto parts = split_row(*base);
+  if (!parts || !parts->damaged.empty()) return std::nullopt;
+  const auto left = view_siblings(parts->canonical, key);
+  if (!left || !supersedes(*right, *left)) return std::nullopt;
+  const bool keeps_mark =
+      parts->mark && (right->counter_of(*parts->mark) <= left->counter_of(*parts->mark) ||
+                      seeded_bug(SeededBug::mark_kept_from_peer));
+  if (!keeps_mark) return encode_operand(canonical);
+  Bytes out(base->substr(0, base->size() - parts->canonical.size()));
+  out.append(canonical);
+  return out;
+}
+
 }  // namespace
 
 Bytes encode_row(const Row& row, ByteView key) {
@@ -168,8 +190,11 @@ void merge_into_row(Row& row, Record peer) {
 Bytes RowPolicy::merge(ByteView key, std::optional<ByteView> base,
                        std::span<const ByteView> operands) const {
   const ByteView user = user_key(key);
-  if (kind_ == RecordKind::lww && operands.size() == 1)
-    if (auto merged = merge_lww_rows(base, operands.front(), user)) return std::move(*merged);
+  if (operands.size() == 1) {
+    auto merged = kind_ == RecordKind::lww ? merge_lww_rows(base, operands.front(), user)
+                                           : merge_siblings_rows(base, operands.front(), user);
+    if (merged) return std::move(*merged);
+  }
   Row row;
   row.record.kind = kind_;
   if (base) row = decode_row(*base, user, kind_);

@@ -357,5 +357,31 @@ TEST(RowPolicy, EverySplitOfTheOperandsGivesTheSameRow) {
   EXPECT_GT(damaged, 500u);
 }
 
+// Most writes come from who has seen all that the row holds, and are not decoded to be merged.
+TEST(RowPolicy, ARecordThatHasSeenTheRowIsMergedLikeAnyOther) {
+  std::size_t kept = 0;
+  std::size_t verbatim = 0;
+  for (const std::uint64_t seed : test::seeds(4000)) {
+    SCOPED_TRACE(test::seed_line(seed));
+    SeededRandom random(seed, "superseded");
+    const auto kind = random.chance(0.7) ? RecordKind::siblings : RecordKind::lww;
+    const RowPolicy policy(kind);
+    const Bytes base = any_row(random, kind, true, 0);
+    const Row row = decode_row(base, any_key, kind);
+    const Record newer = merge_records(row.record, test::any_record(random, kind));
+    const std::vector<Bytes> operand{encode_operand(encode_record(newer, any_key))};
+    const Bytes merged = policy.merge(stored_key, base, views(operand, 0, 1));
+    const Expected expected = expected_merge(base, operand, kind);
+    const Row result = decode_row(merged, any_key, kind);
+    ASSERT_EQ(result.mark, expected.mark);
+    ASSERT_EQ(result.record, expected.record);
+    ASSERT_EQ(to_hex(merged), to_hex(encode_row(result, any_key)));
+    kept += result.mark.has_value();
+    verbatim += result.record == newer;
+  }
+  EXPECT_GT(kept, 100u);
+  EXPECT_GT(verbatim, 3000u);
+}
+
 }  // namespace
 }  // namespace ringwright
