@@ -214,5 +214,13 @@ TEST_F(ClientTransportTest, NobodyThereMeansThatNothingLeft) {
   EXPECT_EQ(unsent_, (std::vector<OperationId>{1}));
 }
 
+TEST_F(ClientTransportTest, CallsBeyondTheBoundDoNotLeave) {
+  constexpr std::size_t calls_max = 65536;
+  for (std::size_t i = 0; i <= calls_max; ++i) ask("key", i);
+  EXPECT_TRUE(turns_until([&] { return !unsent_.empty(); }));
+  EXPECT_EQ(unsent_, (std::vector<OperationId>{calls_max}));
+  EXPECT_EQ(unreachable_, 0);
+}
+
 }  // namespace
 }  // namespace ringwright::wire
