@@ -1,6 +1,7 @@
 #include "engine/memory/memory_engine.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "engine/base/check.h"
@@ -12,6 +13,10 @@
 
 namespace ringwright {
 namespace {
+
+// More than a cache holds at a time would push itself out.
+constexpr std::size_t rows_prefetched_max = 32;
+constexpr std::size_t row_prefetched_bytes = 256;
 
 // What a row costs beside its bytes: the map's node, two string heads, its share of the index.
 constexpr std::uint64_t row_overhead_bytes = 144;
@@ -184,7 +189,33 @@ Result<std::uint64_t> MemoryEngine::write_operations(std::span<const LogOperatio
   return ++sequence_;
 }
 
+// Rows lie all over the memory: what a batch will touch is asked for before it is applied, step by
+// step, so that the waits overlap.
+void MemoryEngine::prefetch_rows(std::span<const LogOperation> operations) {
+  constexpr std::size_t cache_line_bytes = 64;
+  std::array<std::uint64_t, rows_prefetched_max> hashes;
+  std::array<Rows::iterator, rows_prefetched_max> places;
+  const std::size_t count = std::min(operations.size(), rows_prefetched_max);
+  for (std::size_t i = 0; i < count; ++i) {
+    hashes[i] = hash64(operations[i].key);
+    index_.prefetch(hashes[i]);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    const auto* const at = index_.find(hashes[i], [](Rows::iterator) { return true; });
+    places[i] = at == nullptr ? rows_.end() : *at;
+    if (at != nullptr) __builtin_prefetch(&*places[i]);
+  }
+  for (std::size_t i = 0; i < count; ++i) {
+    if (places[i] == rows_.end()) continue;
+    const auto& [key, row] = *places[i];
+    __builtin_prefetch(key.data());
+    for (std::size_t at = 0; at < row.size() && at < row_prefetched_bytes; at += cache_line_bytes)
+      __builtin_prefetch(row.data() + at);
+  }
+}
+
 Status MemoryEngine::apply(std::span<const LogOperation> operations) {
+  if (operations.size() > 1) prefetch_rows(operations);
   for (const LogOperation& operation : operations) {
     switch (operation.kind) {
       case LogKind::put:

@@ -5,6 +5,7 @@
 
 #include "engine/base/seeded_bug.h"
 #include "replication/version/merge.h"
+#include "replication/version/record_view.h"
 
 namespace ringwright {
 namespace {
@@ -71,10 +72,9 @@ void ReplicaStore::merge(std::uint64_t token, RowKind row, Bytes key, Bytes reco
   task.heal = heal;
   task.blind = native_merge_ && !heal;
   task.record = std::move(record);
-  // Fully decoded, not only verified: what is merged blindly must never damage the row.
-  const auto decoded = decode_record(task.record, key, kind_);
-  if (!decoded)
-    fail(id, decoded.error());
+  // Decoded to its end, not only verified: what is merged blindly must never damage the row.
+  if (Status sound = check_record(task.record, key, kind_); !sound.is_ok())
+    fail(id, std::move(sound));
   else
     enqueue(id, key, moment);
 }

@@ -9,7 +9,8 @@
 namespace ringwright {
 namespace {
 
-auto lww_order(const Sibling& sibling) {
+template <typename AnySibling>
+auto lww_order(const AnySibling& sibling) {
   return std::tie(sibling.stamp, sibling.dot.actor, sibling.tombstone, sibling.value,
                   sibling.expires_us, sibling.request, sibling.dot.counter);
 }
@@ -54,6 +55,10 @@ Record merge_siblings(Record left, Record right) {
 }
 
 }  // namespace
+
+bool right_wins(const SiblingView& left, const SiblingView& right) {
+  return lww_order(left) < lww_order(right);
+}
 
 Record merge_records(Record left, Record right) {
   RW_CHECK(left.kind == right.kind);

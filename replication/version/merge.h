@@ -1,6 +1,7 @@
 #pragma once
 
 #include "replication/version/record.h"
+#include "replication/version/record_view.h"
 
 namespace ringwright {
 
@@ -11,5 +12,7 @@ namespace ringwright {
 // The law holds for records in which no two writes share a dot; should two ever do, the larger
 // bytes win, so that replicas still agree.
 Record merge_records(Record left, Record right);
+// Of two records of kind `lww`, by their siblings: whether the right one survives.
+bool right_wins(const SiblingView& left, const SiblingView& right);
 
 }  // namespace ringwright

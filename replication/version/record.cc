@@ -4,6 +4,7 @@
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
+#include "replication/version/record_view.h"
 
 namespace ringwright {
 namespace {
@@ -43,7 +44,7 @@ void encode_content(Bytes& out, const Sibling& sibling) {
   put_bytes(out, sibling.tombstone ? ByteView{} : ByteView(sibling.value));
 }
 
-void decode_content(Decoder& in, Sibling& sibling) {
+void decode_content(Decoder& in, SiblingView& sibling) {
   const std::uint8_t flags = in.u8();
   if ((flags & ~flags_known) != 0) in.fail();
   sibling.tombstone = (flags & flag_tombstone) != 0;
@@ -58,6 +59,10 @@ void decode_content(Decoder& in, Sibling& sibling) {
   }
   sibling.value = in.bytes();
   if (sibling.tombstone && (sibling.expires_us != 0 || !sibling.value.empty())) in.fail();
+}
+
+Sibling copy_of(const SiblingView& view) {
+  return {view.dot, view.stamp, view.tombstone, view.expires_us, view.request, Bytes(view.value)};
 }
 
 void encode_siblings(Bytes& out, const Record& record) {
@@ -85,7 +90,7 @@ void decode_siblings(Decoder& in, Record& record) {
   record.siblings.reserve(count);
   for (std::size_t i = 0; i < count && !in.failed(); ++i) {
     const std::uint64_t index = in.varint();
-    Sibling sibling;
+    SiblingView sibling;
     sibling.dot.counter = in.varint();
     if (index >= entries.size() || sibling.dot.counter == 0 ||
         sibling.dot.counter > entries[index].counter) {
@@ -95,7 +100,7 @@ void decode_siblings(Decoder& in, Record& record) {
     sibling.dot.actor = entries[index].actor;
     decode_content(in, sibling);
     if (i > 0 && !(record.siblings.back().dot < sibling.dot)) in.fail();
-    record.siblings.push_back(std::move(sibling));
+    record.siblings.push_back(copy_of(sibling));
   }
 }
 
@@ -108,13 +113,16 @@ void encode_lww(Bytes& out, const Record& record) {
   }
 }
 
-void decode_lww(Decoder& in, Record& record) {
-  if (in.left() == 0) return;
-  Sibling sibling;
+SiblingView decode_lww_sibling(Decoder& in) {
+  SiblingView sibling;
   sibling.dot.actor = take_actor(in);
   sibling.dot.counter = in.varint();
   decode_content(in, sibling);
-  record.siblings.push_back(std::move(sibling));
+  return sibling;
+}
+
+void decode_lww(Decoder& in, Record& record) {
+  if (in.left() > 0) record.siblings.push_back(copy_of(decode_lww_sibling(in)));
 }
 
 Status corrupt(ByteView key, std::string_view why) {
@@ -181,6 +189,20 @@ Result<Record> decode_record(ByteView bytes, ByteView key, RecordKind kind) {
     decode_siblings(in, record);
   if (!in.complete()) return corrupt(key, "is not in canonical form");
   return record;
+}
+
+std::optional<SiblingView> view_lww(ByteView canonical, ByteView key) {
+  if (!verify_record(canonical, key).is_ok()) return std::nullopt;
+  Decoder in(canonical.substr(checked_from));
+  if (in.u8() != static_cast<std::uint8_t>(RecordKind::lww)) return std::nullopt;
+  const SiblingView sibling = decode_lww_sibling(in);
+  if (!in.complete()) return std::nullopt;
+  return sibling;
+}
+
+Status check_record(ByteView canonical, ByteView key, RecordKind kind) {
+  if (kind == RecordKind::lww && view_lww(canonical, key)) return ok_status();
+  return decode_record(canonical, key, kind).status();
 }
 
 }  // namespace ringwright

@@ -8,6 +8,7 @@
 #include "engine/base/hash.h"
 #include "engine/base/seeded_bug.h"
 #include "replication/version/merge.h"
+#include "replication/version/record_view.h"
 #include "replication/version/storage_key.h"
 
 namespace ringwright {
@@ -72,6 +73,31 @@ void keep_damaged(Row& row, std::vector<Bytes> damaged) {
                  std::make_move_iterator(damaged.begin()), std::make_move_iterator(damaged.end()),
                  std::back_inserter(both));
   row.damaged = std::move(both);
+}
+
+// The canonical bytes of a row of kind `lww` without mark and damage, and what is in them.
+struct LwwRow {
+  ByteView canonical;
+  SiblingView sibling;
+};
+std::optional<LwwRow> view_lww_row(ByteView row, ByteView key) {
+  if (row.empty() || static_cast<std::uint8_t>(row.front()) != flags_none) return std::nullopt;
+  const ByteView canonical = row.substr(1);
+  const auto sibling = view_lww(canonical, key);
+  if (!sibling) return std::nullopt;
+  return LwwRow{canonical, *sibling};
+}
+
+// Of kind `lww` one of the two survives as it is, so nothing need be decoded. Nullopt: where either
+// is out of the ordinary.
+std::optional<Bytes> merge_lww_rows(std::optional<ByteView> base, ByteView operand, ByteView key) {
+  const auto right = view_lww_row(operand, key);
+  if (!right) return std::nullopt;
+  if (!base) return encode_operand(right->canonical);
+  const auto left = view_lww_row(*base, key);
+  if (!left) return std::nullopt;
+  return encode_operand(right_wins(left->sibling, right->sibling) ? right->canonical
+                                                                  : left->canonical);
 }
 
 }  // namespace
@@ -142,6 +168,8 @@ void merge_into_row(Row& row, Record peer) {
 Bytes RowPolicy::merge(ByteView key, std::optional<ByteView> base,
                        std::span<const ByteView> operands) const {
   const ByteView user = user_key(key);
+  if (kind_ == RecordKind::lww && operands.size() == 1)
+    if (auto merged = merge_lww_rows(base, operands.front(), user)) return std::move(*merged);
   Row row;
   row.record.kind = kind_;
   if (base) row = decode_row(*base, user, kind_);

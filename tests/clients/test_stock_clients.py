@@ -7,6 +7,7 @@ run against a cluster of real nodes.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import os
@@ -15,6 +16,7 @@ import secrets
 import shutil
 import subprocess
 import sys
+import textwrap
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,11 +35,21 @@ UNREACHABLE = re.compile(
 )
 
 
+def surroundings(added: dict[str, str]) -> dict[str, str]:
+    """Without the sanitizer that this interpreter may run with: foreign ones do not bear it."""
+    kept = {name: value for name, value in os.environ.items() if name != "LD_PRELOAD"}
+    return {**kept, **added}
+
+
+class Missing(Exception):
+    """Why a language cannot be tested here."""
+
+
 def run(command: list[str], folder: Path, **environment: str) -> str:
     done = subprocess.run(
         command,
         cwd=folder,
-        env={**os.environ, **environment},
+        env=surroundings(environment),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         timeout=BUILD_SECONDS,
@@ -48,16 +60,17 @@ def run(command: list[str], folder: Path, **environment: str) -> str:
 
 
 def fetch(what: str, command: list[str], folder: Path, **environment: str) -> None:
-    """Runs what downloads; without a way to the registry the tests are skipped, and say so."""
+    """Runs what downloads: no way to the registry is no failure."""
     try:
         run(command, folder, **environment)
     except subprocess.TimeoutExpired:
-        pytest.skip(f"{what}: nothing came within {BUILD_SECONDS} s")
+        raise Missing(f"{what}: nothing came within {BUILD_SECONDS} s") from None
     except AssertionError as failed:
         found = next((line for line in str(failed).splitlines() if UNREACHABLE.search(line)), None)
         if found is None:
             raise
-        pytest.skip(f"{what}: {found.strip()}")
+        reason = re.sub(r"\x1b\[[0-9;]*m", "", found).strip()
+        raise Missing(f"{what}: {textwrap.shorten(reason, 200)}") from None
 
 
 def generate(generator: str, into: Path) -> None:
@@ -76,7 +89,7 @@ class Programs:
     def start(self, *arguments: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [*self.check, *arguments],
-            env={**os.environ, **self.environment},
+            env=surroundings(self.environment),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -86,7 +99,7 @@ class Programs:
 
 def build_python(folder: Path, fresh: bool) -> Programs:
     if importlib.util.find_spec("thrift") is None:
-        pytest.skip("the Python package thrift is not installed")
+        raise Missing("the Python package thrift is not installed")
     if not fresh:
         generate("py", folder / "generated")
     path = os.pathsep.join(map(str, (folder, folder / "generated")))
@@ -128,7 +141,8 @@ def build_java(folder: Path, fresh: bool) -> Programs:
     if not fresh:
         generate("java:generated_annotations=suppress", folder / "generated")
         maven = ["mvn", "-q", "-B", f"-Dmaven.repo.local={folder / 'cache'}"]
-        build = ["compile", "dependency:build-classpath", f"-Dmdep.outputFile={classpath}"]
+        list_jars = "org.apache.maven.plugins:maven-dependency-plugin:3.6.0:build-classpath"
+        build = ["compile", list_jars, f"-Dmdep.outputFile={classpath}"]
         fetch("mvn could not fetch libthrift or its own plugins", [*maven, *build], folder)
     java = ["java", "-XX:TieredStopAtLevel=1", "-cp"]
     classes = os.pathsep.join((str(folder / "target" / "classes"), classpath.read_text().strip()))
@@ -172,7 +186,7 @@ def prepare(name: str) -> Programs:
     language = LANGUAGES[name]
     for tool in ("thrift", *language.tools):
         if shutil.which(tool) is None:
-            pytest.skip(f"{tool} is not installed")
+            raise Missing(f"{tool} is not installed")
     folder = ROOT / "build" / "clients" / name
     folder.mkdir(parents=True, exist_ok=True)
     sources = {
@@ -210,9 +224,23 @@ def language(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 
 
+@functools.cache
+def outcome_of_preparing(name: str) -> Programs | Exception:
+    """Tried once, however many tests need it."""
+    try:
+        return prepare(name)
+    except (Missing, AssertionError) as error:
+        return error
+
+
 @pytest.fixture(scope="module")
 def programs(language: str) -> Programs:
-    return prepare(language)
+    outcome = outcome_of_preparing(language)
+    if isinstance(outcome, Missing):
+        pytest.skip(str(outcome))
+    if isinstance(outcome, Exception):
+        raise outcome
+    return outcome
 
 
 def address(nodes: Nodes) -> list[str]:

@@ -22,7 +22,7 @@ const i32 PROTOCOL_LEVEL = 1
 enum ErrorCode {
   UNSPECIFIED = 0,
   INVALID = 1,       // wrong as written: change it
-  UNAVAILABLE = 2,   // too few replicas reachable; certainly no effect
+  UNAVAILABLE = 2,   // too few replicas reachable; see `outcome_unknown`
   TIMED_OUT = 3,     // see `outcome_unknown`
   OVERLOADED = 4,    // a bound was met; certainly no effect: retry after `retry_after_ms`
   WOULD_BLOCK = 5,
@@ -113,7 +113,8 @@ struct PutRequest {
   8: optional i32 timeout_ms,
   9: optional i64 ttl_ms,          // after which the value is gone by itself
   10: optional binary client_id,   // 16 random bytes, of one client: a put that is sent again with
-                                   // the same client_id and request_id is stored once
+                                   // the same client_id and request_id is stored once, as long as
+                                   // nothing has replaced it
   11: optional string traceparent
 }
 

@@ -163,6 +163,25 @@ def refusals(kv, key):
     assert values(kv.get(request)) == [largest.value]
 
 
+def more_than_a_frame(kv, prefix):
+    """Half of it each way: what an answer cannot hold is refused item by item."""
+    keys = [prefix + b"-large-%d" % i for i in range(20)]
+    value = secrets.token_bytes(2**20)
+    for half in (keys[:10], keys[10:]):
+        items = [PutItem(key=key, value=value) for key in half]
+        request = PutManyRequest(request_id=request_id(), items=items)
+        assert all(item.response for item in checked(kv.put_many(request), request).results)
+    request = GetManyRequest(request_id=request_id(), keys=keys)
+    found = checked(kv.get_many(request), request).results
+    held = [item.response for item in found if item.response]
+    left_out = [item.error for item in found if item.error]
+    assert 10 < len(held) < 15 and all(values(each) == [value] for each in held), len(held)
+    assert all(
+        each.code == ErrorCode.INVALID and "fewer keys" in each.message and each.key in keys
+        for each in left_out
+    ), left_out
+
+
 def scenario(host, port, protocol):
     kv = connect(host, port, protocol)
     prefix = f"python-{protocol}-".encode() + secrets.token_bytes(8)
@@ -170,6 +189,8 @@ def scenario(host, port, protocol):
     one_key(kv, prefix)
     many_keys(kv, prefix)
     refusals(kv, prefix + b"-refused")
+    if protocol == "binary":
+        more_than_a_frame(kv, prefix)
 
 
 def late(host, port, first, second):
