@@ -13,6 +13,9 @@ namespace {
 constexpr int slot_bits = 20;
 constexpr std::uint32_t slot_mask = (1U << slot_bits) - 1;
 constexpr std::uint32_t generation_mask = (1U << (32 - slot_bits)) - 1;
+// Calls of one member under way; a further one does not leave.
+constexpr std::size_t calls_max = 65536;
+static_assert(calls_max < slot_mask);
 constexpr std::uint32_t hello_sequence = UINT32_MAX;
 // An answer is overdue when the node's own word on it, which its deadline brings, is.
 constexpr Nanoseconds overdue_after = 2 * limits::client_reply_grace;
@@ -41,7 +44,7 @@ void ClientTransport::close() {
 void ClientTransport::poll(Instant until, const Sink& sink) {
   if (closed_) return;
   now_ = clock_->now();
-  const bool has_news = !unreachable_.empty();
+  const bool has_news = !unreachable_.empty() || !unsent_.empty();
   const Instant wake_at = has_news ? 0 : std::min(until, next_deadline());
   const Nanoseconds timeout = wake_at == never ? -1 : std::max<Nanoseconds>(wake_at - now_, 0);
   const auto& ready = poller_.wait(timeout);
@@ -110,7 +113,7 @@ template <typename Request, typename Write>
 void ClientTransport::call(Member& member, Method method, const Request& request,
                            const RequestId& id, std::int64_t request_id, const Write& write) {
   if (member.free.empty()) {
-    RW_CHECK(member.pending.size() < slot_mask);
+    if (member.pending.size() >= calls_max) return unsent_.push_back(request.operation);
     member.free.push_back(static_cast<std::uint32_t>(member.pending.size()));
     member.pending.emplace_back();
   }

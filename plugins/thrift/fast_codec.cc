@@ -70,11 +70,15 @@ void read_fields(Reader& in, RequestFields& fields) {
 // The arguments of a method are a struct with the request as its field 1.
 template <FieldNumbers numbers>
 bool read_arguments(Reader& in, RequestFields& fields) {
+  bool is_read = false;
   for (auto at = in.field(); at.type != Type::stop; at = in.field()) {
-    if (at.id == 1 && at.type == Type::structure)
-      read_fields<numbers>(in, fields);
-    else
+    if (at.id != 1 || at.type != Type::structure) {
       in.skip(at.type);
+      continue;
+    }
+    // What a second one means is the generated codec's to say.
+    if (std::exchange(is_read, true)) return false;
+    read_fields<numbers>(in, fields);
   }
   return in.complete() && fields.request_id.has_value();
 }

@@ -309,8 +309,9 @@ class RawConnection {
       if (count < 0) return errno == ECONNRESET;
     }
   }
-  // Whether bytes or the end have come.
+  // Whether bytes or the end have come, or a frame is there already.
   bool has_news(int timeout_ms = 0) {
+    if (has_frame()) return true;
     pollfd wanted{socket_.number(), POLLIN, 0};
     return ::poll(&wanted, 1, timeout_ms) > 0;
   }
