@@ -15,7 +15,7 @@ namespace ringwright::wire {
 
 // A client's sockets: one connection to each member that it has something to ask, made when it has.
 // Calls are pipelined; answers may come in any order and are matched by sequence number, and the
-// echo of request id and key is compared besides.
+// echo of the request id is compared besides (that of the key by who asked).
 //
 //          request, ping            connected             hello answered
 //   down -----------------> connecting ------> greeting ------------------> open
