@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace ringwright::wire;
   static const ServerFacts facts{fuzzed_map(), 0, "fuzz"};
   ClientCounters counters;
-  ClientSession session(0x80000001, 3, facts, counters);
+  ClientSession session(facts, counters);
   Bytes out;
   std::vector<Message> open;
   std::size_t frames_in = 0;
