@@ -21,6 +21,8 @@ constexpr std::uint64_t lease_us =
 // of which moves all clocks to its bound, do not run away from the wall clock together.
 constexpr std::uint64_t step_us = 4 * clock_margin_us;
 constexpr std::uint64_t start_step_us = 2 * clock_margin_us;
+// How often the lease is looked at, whoever else is a member: often enough to renew it in time.
+constexpr Nanoseconds lease_look_interval = microseconds(lease_us / 8);
 
 }  // namespace
 
@@ -99,12 +101,12 @@ void Node::tick(Moment moment) {
 }
 
 Instant Node::next_deadline() const {
-  // The lease is looked at with every tick of the membership, far more often than it runs out.
-  return membership_->next_deadline();
+  return std::min(membership_->next_deadline(), next_lease_look_);
 }
 
 // Renewed while half of it is left beyond wall time and what a shard told.
 void Node::renew_lease(Moment moment) {
+  next_lease_look_ = moment.now + lease_look_interval;
   const auto beyond_wall = timestamp_at(moment.wall_us + lease_us);
   const auto beyond_seen = timestamp_at(wall_us_of(seen_) + step_us);
   const bool starting = durable_bound_ == stored_bound_;

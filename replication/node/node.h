@@ -66,6 +66,7 @@ class Node {
   Timestamp durable_bound_;
   Timestamp wanted_bound_ = 0;
   Instant retry_lease_at_ = 0;
+  Instant next_lease_look_ = 0;
   Ticket next_ticket_ = 1;
 };
 

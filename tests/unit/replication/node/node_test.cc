@@ -23,7 +23,10 @@ Moment later(Nanoseconds after) {
 // Node 0 of three, at the endpoints 10 to 12.
 class NodeByHand {
  public:
-  explicit NodeByHand(Timestamp stored_bound = 0) : node(make(stored_bound)) { hear(); }
+  explicit NodeByHand(Timestamp stored_bound = 0, std::uint32_t members = 3)
+      : node(make(stored_bound, members)) {
+    hear();
+  }
 
   void tick(Moment moment = beginning) {
     node.tick(moment);
@@ -67,9 +70,12 @@ class NodeByHand {
   std::uint64_t sequence = 40;
 
  private:
-  static Node make(Timestamp stored_bound) {
-    auto ring = std::make_shared<const Ring>(Ring::make(1, testing::equal_members(3), 16).value());
-    return {{own_endpoint, {own_endpoint, 11, 12}},
+  static Node make(Timestamp stored_bound, std::uint32_t members) {
+    auto ring =
+        std::make_shared<const Ring>(Ring::make(1, testing::equal_members(members), 16).value());
+    std::vector<Endpoint> endpoints;
+    for (std::uint32_t i = 0; i < members; ++i) endpoints.push_back(own_endpoint + i);
+    return {{own_endpoint, endpoints},
             std::make_unique<FixedMembership>(ring, 0, beginning.now),
             stored_bound};
   }
@@ -170,6 +176,22 @@ TEST(NodeLease, IsRenewedWhenHalfOfItIsUsed) {
   node.tick(later(half + milliseconds(1)));
   node.renew(later(half + milliseconds(1)));
   EXPECT_GT(node.bound(), first);
+}
+
+// It has nobody to ping, so nothing but the lease itself wakes it.
+TEST(NodeLease, IsRenewedByANodeThatIsAlone) {
+  NodeByHand hand(0, 1);
+  hand.tick();
+  hand.renew();
+  Moment moment = beginning;
+  for (int i = 0; i < 100; ++i) {
+    ASSERT_LT(hand.node.next_deadline(), never);
+    moment = later(hand.node.next_deadline() - beginning.now);
+    ASSERT_LT(timestamp_at(moment.wall_us), hand.bound()) << "look " << i;
+    hand.tick(moment);
+    if (!hand.work.empty()) hand.renew(moment);
+  }
+  EXPECT_GT(moment.now, beginning.now + seconds(10));
 }
 
 TEST(NodeLease, FollowsAShardWhoseClockWasMovedAhead) {
