@@ -99,7 +99,8 @@ bool MetricsText::named_counter(std::string_view name_and_labels, std::string_vi
     labels = labels.substr(1, labels.size() - 2);
     if (!is_label_list(labels)) return false;
   }
-  add(name_and_labels.substr(0, length), "counter", help, std::string(labels),
+  const std::string_view name = name_and_labels.substr(0, length);
+  add(name, name.ends_with("_total") ? "counter" : "gauge", help, std::string(labels),
       std::to_string(value));
   return true;
 }

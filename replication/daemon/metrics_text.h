@@ -20,8 +20,9 @@ class MetricsText {
   void gauge(std::string_view name, std::string_view help, double value, const Labels& labels = {});
   void counter(std::string_view name, std::string_view help, double value,
                const Labels& labels = {});
-  // A counter as machines and transports name theirs, perhaps with labels in the name:
-  // `foo_total{op="get"}`. False, and nothing is added, when that is no well-formed name.
+  // What machines and transports count, as they name it, perhaps with labels in the name
+  // (`foo_total{op="get"}`): a counter when the name ends in `_total`, else a gauge. False, and
+  // nothing is added, when that is no well-formed name.
   bool named_counter(std::string_view name_and_labels, std::string_view help, std::uint64_t value);
 
   std::string text() const;

@@ -13,6 +13,11 @@ struct Help {
   std::string_view text;
 };
 constexpr std::array helps = {
+    Help{"ringwright_client_bytes_in_flight", "Bytes of clients' requests and unread answers."},
+    Help{"ringwright_client_connections", "Connections of clients that are open."},
+    Help{"ringwright_client_connections_accepted_total", "Connections of clients that were made."},
+    Help{"ringwright_client_connections_ended_total",
+         "Connections of clients that ended, and why."},
     Help{"ringwright_clock_ahead_refused_total",
          "Stamps refused because they were too far ahead of the wall clock."},
     Help{"ringwright_corrupt_records_total", "Records that failed their checksum."},
@@ -22,8 +27,16 @@ constexpr std::array helps = {
          "Rows that a stand-in handed to the primaries of their key."},
     Help{"ringwright_loop_messages_sent_total", "Messages handed to the transport."},
     Help{"ringwright_loop_wake_ups_total", "Rounds of the shards' loops."},
+    Help{"ringwright_malformed_requests_total", "Frames of clients that could not be read."},
+    Help{"ringwright_peer_links_open", "Connections to other members that stand."},
+    Help{"ringwright_peer_messages_dropped_total",
+         "Messages to members that could not be reached."},
+    Help{"ringwright_peer_messages_sent_total", "Messages handed to connections to other members."},
+    Help{"ringwright_peers_refused_total",
+         "Members that came with another cluster, ring or format."},
     Help{"ringwright_read_repairs_total", "Replicas that a get found stale and repaired."},
     Help{"ringwright_repeated_requests_total", "Requests that came again and were recognised."},
+    Help{"ringwright_requests_total", "Calls of clients that were answered, and how."},
 };
 
 std::string_view help_of(std::string_view name) {

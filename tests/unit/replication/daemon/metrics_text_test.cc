@@ -40,7 +40,7 @@ TEST(MetricsTextTest, LabelsInANameBelongToOneFamily) {
             "foo_total{op=\"get\",to=\"a,b=\\\"c}\"} 3\n"
             "foo_total{op=\"put\"} 2\n"
             "# HELP foo_total_more More.\n"
-            "# TYPE foo_total_more counter\n"
+            "# TYPE foo_total_more gauge\n"
             "foo_total_more 7\n");
 }
 
