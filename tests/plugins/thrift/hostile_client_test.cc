@@ -275,6 +275,7 @@ TEST_P(HostileClientTest, AClientThatReadsNothingTakesBoundedMemoryAndEnds) {
   // Twice what a connection's answers may take, for a buffer that grows is copied; and what is on
   // the way between shards, for each call one answer at most.
   const std::size_t on_the_way = GetParam() == 1 ? 0 : limits::connection_calls_max * mebibyte;
+  if (!is_memory_measurable) return;
   EXPECT_LT(most - before, 2 * limits::connection_answers_bytes_max + on_the_way + 64 * mebibyte);
 }
 
@@ -473,6 +474,7 @@ TEST_P(HostileClientTest, EndingInTheMiddleOfRequestsHarmsNobody) {
 }
 
 TEST_P(HostileClientTest, WorksAgainWhenThereAreDescriptors) {
+  if (is_address_sanitized) GTEST_SKIP() << "the sanitizer works only while descriptors are left";
   TestNode node(options());
   Bystander bystander(node);
   ASSERT_TRUE(bystander.works());

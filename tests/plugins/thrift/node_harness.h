@@ -29,6 +29,18 @@ namespace ringwright::wire {
 
 // How long a test waits for what must come.
 constexpr int patience_ms = 20'000;
+// Under a sanitizer memory is also the sanitizer's, which keeps what was freed for a while; and the
+// one for addresses needs descriptors of its own.
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool is_address_sanitized = true;
+constexpr bool is_memory_measurable = false;
+#elif defined(__SANITIZE_THREAD__)
+constexpr bool is_address_sanitized = false;
+constexpr bool is_memory_measurable = false;
+#else
+constexpr bool is_address_sanitized = false;
+constexpr bool is_memory_measurable = true;
+#endif
 constexpr std::size_t answers_at_once = 16;
 
 // Whether the condition came true within the patience; it is looked at every millisecond.
