@@ -13,7 +13,7 @@ struct Answer {
   Outcome outcome = Outcome::ok;
   Status status;
   std::uint32_t required = 0;
-  std::uint32_t received = 0;
+  std::uint32_t received = 0;  // good answers; of a refused get, replicas that were there
 };
 
 inline std::string count_text(std::uint32_t received, std::uint32_t required) {

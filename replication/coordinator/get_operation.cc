@@ -86,12 +86,13 @@ void GetOperation::judge() {
     answer_ = Answer{Outcome::ok, {}, count_.required(), count_.good()};
     state_ = State::answered;
   } else if (state_ == State::waiting && count_.impossible()) {
-    const Code code = last_error_.code() == Code::corrupt ? Code::corrupt : Code::unavailable;
+    const bool corrupt = last_error_.code() == Code::corrupt;
+    const Code code = corrupt ? Code::corrupt : Code::unavailable;
     answer_ = Answer{Outcome::failed,
                      {code, count_text(count_.good(), count_.required()) +
                                 " replicas answered; last error: " + last_error_.to_string()},
                      count_.required(),
-                     count_.good()};
+                     corrupt ? count_.good() : count_.possible()};
     state_ = State::answered;
   }
   if (state_ == State::answered && count_.all_in()) state_ = State::finished;

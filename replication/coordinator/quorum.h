@@ -14,7 +14,9 @@ class QuorumCount {
   void ask_another() { ++asked_; }
 
   bool reached() const { return good_ >= required_; }
-  bool impossible() const { return asked_ - bad_ < required_; }
+  // Those that gave a good answer or still may.
+  std::uint32_t possible() const { return asked_ - bad_; }
+  bool impossible() const { return possible() < required_; }
   bool all_in() const { return good_ + bad_ >= asked_; }
   std::uint32_t required() const { return required_; }
   std::uint32_t good() const { return good_; }

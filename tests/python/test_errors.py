@@ -32,8 +32,7 @@ def test_codes_are_distinct_and_stable() -> None:
 
 
 def test_a_timeout_of_paused_replicas(cluster: rw.Cluster) -> None:
-    kv = cluster.client(timeout=0.2)
-    kv.put(b"k", b"v", w=3)
+    cluster.client().put(b"k", b"v", w=3)
     cluster.pause("node2")
     cluster.pause("node3")
     try:
