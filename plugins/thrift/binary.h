@@ -33,10 +33,6 @@ constexpr std::size_t frame_head_bytes = 4;
 // Structs within structs that a reader follows.
 constexpr int depth_max = 16;
 
-inline void put_i16(Bytes& out, std::uint16_t value) {
-  const char raw[2] = {static_cast<char>(value >> 8), static_cast<char>(value)};
-  out.append(raw, 2);
-}
 inline void put_i32(Bytes& out, std::uint32_t value) {
   const std::uint32_t raw = __builtin_bswap32(value);
   out.append(reinterpret_cast<const char*>(&raw), 4);

@@ -71,7 +71,7 @@ Result<std::uint64_t> ttl_us_of(std::optional<std::int64_t> ttl_ms);
 Result<RequestId> request_of(std::optional<ByteView> client, std::int64_t request_id);
 Bytes client_bytes_of(const RequestId& request);
 std::int32_t milliseconds_of(Nanoseconds timeout);
-// A request id that is not the default one goes out as it is; puts without an id get this.
+// The opaque name of a put, empty for none; nullopt for bytes that are no such name.
 Bytes event_of(const Dot& dot);
 std::optional<Dot> dot_of(ByteView event);
 

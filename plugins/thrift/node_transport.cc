@@ -93,8 +93,9 @@ void NodeTransport::note(Severity severity, const char* name, std::string messag
 void NodeTransport::poll(Instant until, const Sink& sink) {
   if (closed_) return;
   now_ = shared_->clock->now();
-  // Answers that were sent since the last poll made room, which no socket tells of.
   sink_ = &sink;
+  // Answers that were sent since the last poll made room, which no socket tells of. Whoever goes on
+  // is dirty then, so what it had to ask is not left lying while this poll waits.
   resume_throttled();
   const bool has_news = !unreachable_.empty() || !for_itself_.empty() || !dirty_.empty();
   const Instant wake_at = has_news ? 0 : std::min(until, next_deadline());
