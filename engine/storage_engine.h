@@ -47,15 +47,26 @@ struct EngineContext {
 struct KeyRange {
   Bytes start;
   Bytes stop;
+
+  // No key can lie in it.
+  bool is_nothing() const { return !stop.empty() && start >= stop; }
+  friend bool operator==(const KeyRange&, const KeyRange&) = default;
 };
+
+// The order of an iteration: ascending keys, or descending ones.
+enum class Direction : bool { forward = false, reverse = true };
 
 struct EngineStats {
   std::uint64_t approximate_keys = 0;
   std::uint64_t disk_bytes = 0;
   std::uint64_t memory_bytes = 0;
+  // Where rows answered `corrupt` since the open: whatever else lies in these ranges may be
+  // unreadable too. Sorted, disjoint, at most limits::damaged_ranges_max.
+  std::vector<KeyRange> damaged;
 };
 
-// Ordered cursor over one snapshot. Key and value are valid until the next call of `next`.
+// Ordered cursor over one snapshot; it stands on the first row in its direction when it is made.
+// Key and value are valid until the next call of `next`.
 class Iterator {
  public:
   virtual ~Iterator() = default;
@@ -103,8 +114,9 @@ class StorageEngine {
   // fails: reopen.
   virtual Status sync(std::uint64_t sequence, MayBlock may_block) = 0;
 
-  // May block. The iterator must not outlive the engine's `close`.
-  virtual std::unique_ptr<Iterator> iterate(const KeyRange& range) = 0;
+  // May block. Writes that come later are not seen and not held up. The iterator must not outlive
+  // the engine's `close`.
+  virtual std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) = 0;
 
   virtual Status drop_range(const KeyRange& range) = 0;
   // Moves what is only in memory or in a log to where it rests.

@@ -108,6 +108,8 @@ constexpr std::uint64_t memory_log_open_rewrite_bytes = 1024 * 1024;
 constexpr std::uint64_t memory_log_sync_rewrite_bytes = 64 * 1024 * 1024;
 constexpr std::size_t memory_log_record_bytes_max = 1024 * 1024 * 1024;
 constexpr std::size_t memory_log_snapshot_record_bytes = 64 * 1024;
+// Ranges of keys that an engine remembers as damaged.
+constexpr std::size_t damaged_ranges_max = 64;
 // Decorators around one engine.
 constexpr std::size_t engine_stack_depth_max = 8;
 

@@ -120,13 +120,13 @@ Status FaultyEngine::sync(std::uint64_t sequence, MayBlock may_block) {
   return ForwardingEngine::sync(sequence, may_block);
 }
 
-std::unique_ptr<Iterator> FaultyEngine::iterate(const KeyRange& range) {
-  return std::make_unique<FaultyIterator>(ForwardingEngine::iterate(range), plan_);
+std::unique_ptr<Iterator> FaultyEngine::iterate(const KeyRange& range, Direction direction) {
+  return std::make_unique<FaultyIterator>(ForwardingEngine::iterate(range, direction), plan_);
 }
 
 void add_faulty_engine(Registry& registry) {
-  registry.add<EngineDecorator>(
-      "faulty", [] { return std::make_unique<EngineDecoratorOf<FaultyEngine>>(); });
+  registry.add<EngineDecorator>("faulty",
+                                [] { return std::make_unique<EngineDecoratorOf<FaultyEngine>>(); });
 }
 
 }  // namespace ringwright

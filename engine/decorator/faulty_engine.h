@@ -24,7 +24,7 @@ class FaultyEngine final : public ForwardingEngine {
                                                       MayBlock may_block) override;
   Result<std::uint64_t> write(const WriteBatch& batch, MayBlock may_block) override;
   Status sync(std::uint64_t sequence, MayBlock may_block) override;
-  std::unique_ptr<Iterator> iterate(const KeyRange& range) override;
+  std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) override;
 
  private:
   Status refused_after_sync() const;

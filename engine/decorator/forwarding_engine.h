@@ -28,8 +28,8 @@ class ForwardingEngine : public StorageEngine {
   Status sync(std::uint64_t sequence, MayBlock may_block) override {
     return inner_->sync(sequence, may_block);
   }
-  std::unique_ptr<Iterator> iterate(const KeyRange& range) override {
-    return inner_->iterate(range);
+  std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) override {
+    return inner_->iterate(range, direction);
   }
   Status drop_range(const KeyRange& range) override { return inner_->drop_range(range); }
   Status flush() override { return inner_->flush(); }

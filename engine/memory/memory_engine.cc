@@ -10,6 +10,7 @@
 #include "engine/base/nearest.h"
 #include "engine/builtin_engines.h"
 #include "engine/engine_directory.h"
+#include "engine/iterators.h"
 
 namespace ringwright {
 namespace {
@@ -26,30 +27,14 @@ constexpr std::uint64_t logged_row_overhead_bytes = 8;
 constexpr std::size_t payload_overhead_bytes = 10;
 constexpr std::size_t operation_overhead_bytes = 21;
 
-class CopiedRows final : public Iterator {
- public:
-  CopiedRows(std::vector<std::pair<Bytes, Bytes>> rows, Status status)
-      : rows_(std::move(rows)), status_(std::move(status)) {}
-  bool valid() const override { return at_ < rows_.size(); }
-  void next() override {
-    RW_CHECK(valid());
-    ++at_;
-  }
-  ByteView key() const override { return rows_.at(at_).first; }
-  ByteView value() const override { return rows_.at(at_).second; }
-  Status status() const override { return status_; }
-
- private:
-  const std::vector<std::pair<Bytes, Bytes>> rows_;
-  const Status status_;
-  std::size_t at_ = 0;
-};
-
 LogKind log_kind(WriteBatch::Kind kind) {
   switch (kind) {
-    case WriteBatch::Kind::put: return LogKind::put;
-    case WriteBatch::Kind::remove: return LogKind::remove;
-    case WriteBatch::Kind::merge: return LogKind::merge;
+    case WriteBatch::Kind::put:
+      return LogKind::put;
+    case WriteBatch::Kind::remove:
+      return LogKind::remove;
+    case WriteBatch::Kind::merge:
+      return LogKind::merge;
   }
   return LogKind::put;
 }
@@ -69,8 +54,8 @@ Status MemoryEngine::read_options(const EngineOptions& options) {
       return {Code::invalid, "the engine 'memory' has no option '" + option + "'; did you mean '" +
                                  nearest_name(option, known) + "'?"};
     if (value != "true" && value != "false")
-      return {Code::invalid, "option native_merge of the engine 'memory' is true or false, not '" +
-                                 value + "'"};
+      return {Code::invalid,
+              "option native_merge of the engine 'memory' is true or false, not '" + value + "'"};
     native_merge_ = value == "true";
   }
   return ok_status();
@@ -106,9 +91,8 @@ Status MemoryEngine::open_log() {
   directory_lock_ = std::move(*lock);
   RW_TRY(claim_engine_directory(*context_.disk, context_.path, name(), log_format_version));
   log_ = std::make_unique<AppendLog>(context_.disk, context_.path);
-  RW_TRY(log_->open([this](std::span<const LogOperation> operations) {
-    return apply(operations);
-  }));
+  RW_TRY(
+      log_->open([this](std::span<const LogOperation> operations) { return apply(operations); }));
   sequence_ = log_->last_sequence();
   rewrite_above_ = limits::memory_log_sync_rewrite_bytes;
   // A tail read back after a failed sync may be in the page cache alone, where another sync would
@@ -138,8 +122,10 @@ std::vector<Result<std::optional<Bytes>>> MemoryEngine::multi_get(std::span<cons
   places.reserve(keys.size());
   for (const Bytes& key : keys) places.push_back(find_row(key));
   for (const auto at : places) {
-    if (at == rows_.end()) found.emplace_back(std::optional<Bytes>());
-    else found.emplace_back(std::optional<Bytes>(at->second));
+    if (at == rows_.end())
+      found.emplace_back(std::optional<Bytes>());
+    else
+      found.emplace_back(std::optional<Bytes>(at->second));
   }
   return found;
 }
@@ -175,8 +161,7 @@ Result<std::uint64_t> MemoryEngine::write_operations(std::span<const LogOperatio
                                                      MayBlock may_block) {
   std::unique_lock lock(write_mutex_);
   while (rewriting_) {
-    if (may_block == MayBlock::no)
-      return Status{Code::would_block, "the log is being rewritten"};
+    if (may_block == MayBlock::no) return Status{Code::would_block, "the log is being rewritten"};
     rewrite_ended_.wait(lock);
   }
   RW_TRY(usable());
@@ -275,7 +260,7 @@ void MemoryEngine::merge_row(ByteView key, ByteView operand) {
 MemoryEngine::RowsPart MemoryEngine::find_range(const KeyRange& range) {
   const auto first = rows_.lower_bound(range.start);
   if (range.stop.empty()) return {first, rows_.end()};
-  if (range.stop <= range.start) return {first, first};
+  if (range.is_nothing()) return {first, first};
   return {first, rows_.lower_bound(range.stop)};
 }
 
@@ -295,15 +280,16 @@ Status MemoryEngine::sync(std::uint64_t sequence, MayBlock may_block) {
   return ok_status();
 }
 
-std::unique_ptr<Iterator> MemoryEngine::iterate(const KeyRange& range) {
+std::unique_ptr<Iterator> MemoryEngine::iterate(const KeyRange& range, Direction direction) {
   std::vector<std::pair<Bytes, Bytes>> copy;
-  const std::shared_lock lock(rows_mutex_);
-  const Status status = usable();
-  if (status.is_ok()) {
+  {
+    const std::shared_lock lock(rows_mutex_);
+    if (const Status status = usable(); !status.is_ok()) return make_empty_iterator(status);
     const auto [first, last] = find_range(range);
     copy.assign(first, last);
   }
-  return std::make_unique<CopiedRows>(std::move(copy), status);
+  if (direction == Direction::reverse) std::reverse(copy.begin(), copy.end());
+  return make_rows_iterator(std::move(copy));
 }
 
 Status MemoryEngine::drop_range(const KeyRange& range) {

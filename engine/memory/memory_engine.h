@@ -40,7 +40,7 @@ class MemoryEngine final : public StorageEngine {
   // An empty batch is no write: it answers the last sequence.
   Result<std::uint64_t> write(const WriteBatch& batch, MayBlock may_block) override;
   Status sync(std::uint64_t sequence, MayBlock may_block) override;
-  std::unique_ptr<Iterator> iterate(const KeyRange& range) override;
+  std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) override;
   Status drop_range(const KeyRange& range) override;
   Status flush() override;
   Status checkpoint(const std::string& path) override;

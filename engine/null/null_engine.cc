@@ -1,29 +1,13 @@
 #include "engine/null/null_engine.h"
 
 #include "engine/builtin_engines.h"
+#include "engine/iterators.h"
 
 namespace ringwright {
-namespace {
-
-class EmptyIterator final : public Iterator {
- public:
-  explicit EmptyIterator(Status status) : status_(std::move(status)) {}
-  bool valid() const override { return false; }
-  void next() override {}
-  ByteView key() const override { return {}; }
-  ByteView value() const override { return {}; }
-  Status status() const override { return status_; }
-
- private:
-  Status status_;
-};
-
-}  // namespace
-
 Status NullEngine::open(const EngineContext& context) {
   if (!context.options.empty())
-    return {Code::invalid, "the engine 'null' has no options, so no '" +
-                               context.options.begin()->first + "'"};
+    return {Code::invalid,
+            "the engine 'null' has no options, so no '" + context.options.begin()->first + "'"};
   if (context.durability != Durability::none)
     return {Code::invalid, "the engine 'null' keeps nothing: its only durability is none, not " +
                                std::string(durability_name(context.durability))};
@@ -49,8 +33,8 @@ Result<std::uint64_t> NullEngine::write(const WriteBatch&, MayBlock) {
 
 Status NullEngine::sync(std::uint64_t, MayBlock) { return usable(); }
 
-std::unique_ptr<Iterator> NullEngine::iterate(const KeyRange&) {
-  return std::make_unique<EmptyIterator>(usable());
+std::unique_ptr<Iterator> NullEngine::iterate(const KeyRange&, Direction) {
+  return make_empty_iterator(usable());
 }
 
 Status NullEngine::drop_range(const KeyRange&) { return usable(); }

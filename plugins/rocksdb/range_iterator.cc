@@ -1,9 +1,10 @@
 #include "plugins/rocksdb/range_iterator.h"
 
-#include <utility>
-
 #include <rocksdb/iterator.h>
 
+#include <utility>
+
+#include "engine/iterators.h"
 #include "plugins/rocksdb/convert.h"
 
 namespace ringwright {
@@ -11,23 +12,38 @@ namespace {
 
 class RangeIterator final : public Iterator {
  public:
-  RangeIterator(std::shared_ptr<RocksdbEngine::Instance> instance, const KeyRange& range)
-      : instance_(std::move(instance)), stop_(range.stop), stop_slice_(to_slice(stop_)) {
+  RangeIterator(std::shared_ptr<RocksdbEngine::Instance> instance, const KeyRange& range,
+                Direction direction)
+      : instance_(std::move(instance)),
+        start_(range.start),
+        stop_(range.stop),
+        start_slice_(to_slice(start_)),
+        stop_slice_(to_slice(stop_)),
+        direction_(direction) {
     rocksdb::ReadOptions options;
     if (!stop_.empty()) options.iterate_upper_bound = &stop_slice_;
+    if (!start_.empty()) options.iterate_lower_bound = &start_slice_;
     options.total_order_seek = true;  // whatever prefix extractor the options name
     // Scans are repair and hand-off: they must not push the keys that clients read out of cache.
     options.fill_cache = false;
     options.background_purge_on_iterator_cleanup = true;
     cursor_.reset(instance_->db->NewIterator(options));
-    cursor_->Seek(to_slice(range.start));
+    if (direction_ == Direction::forward)
+      cursor_->Seek(start_slice_);
+    else
+      cursor_->SeekToLast();  // within the bounds
+    note_damage();
   }
 
   bool valid() const override { return !closed() && cursor_->Valid(); }
   void next() override {
     if (!valid()) return;
     try {
-      cursor_->Next();
+      if (direction_ == Direction::forward)
+        cursor_->Next();
+      else
+        cursor_->Prev();
+      note_damage();
     } catch (...) {
       failed_ = true;
     }
@@ -41,41 +57,30 @@ class RangeIterator final : public Iterator {
   }
 
  private:
+  void note_damage() {
+    if (!cursor_->Valid() && cursor_->status().IsCorruption())
+      instance_->note_damage(cursor_->status(), {});
+  }
   bool closed() const { return failed_ || instance_->closed.load(std::memory_order_relaxed); }
 
-  // Destroyed last: the cursor needs its database, and refers to the stop key.
+  // Destroyed last: the cursor needs its database, and refers to the bounds.
   std::shared_ptr<RocksdbEngine::Instance> instance_;
+  const Bytes start_;
   const Bytes stop_;
+  const rocksdb::Slice start_slice_;
   const rocksdb::Slice stop_slice_;
+  const Direction direction_;
   std::unique_ptr<rocksdb::Iterator> cursor_;
   bool failed_ = false;
-};
-
-class FailedIterator final : public Iterator {
- public:
-  explicit FailedIterator(Status status) : status_(std::move(status)) {}
-
-  bool valid() const override { return false; }
-  void next() override {}
-  ByteView key() const override { return {}; }
-  ByteView value() const override { return {}; }
-  Status status() const override { return status_; }
-
- private:
-  const Status status_;
 };
 
 }  // namespace
 
 std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<RocksdbEngine::Instance> instance,
-                                              const KeyRange& range) {
+                                              const KeyRange& range, Direction direction) {
   // An upper bound below the start is a range without keys, not an error.
-  if (!range.stop.empty() && range.start >= range.stop) return make_failed_iterator(ok_status());
-  return std::make_unique<RangeIterator>(std::move(instance), range);
-}
-
-std::unique_ptr<Iterator> make_failed_iterator(Status status) {
-  return std::make_unique<FailedIterator>(std::move(status));
+  if (range.is_nothing()) return make_empty_iterator(ok_status());
+  return std::make_unique<RangeIterator>(std::move(instance), range, direction);
 }
 
 }  // namespace ringwright

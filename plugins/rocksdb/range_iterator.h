@@ -7,11 +7,9 @@
 
 namespace ringwright {
 
-// Stands on the first key of the range. Holds the instance, so that it stays safe after `close`.
+// Stands on the first key in its direction. Holds the instance, so that it stays safe after
+// `close`.
 std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<RocksdbEngine::Instance> instance,
-                                              const KeyRange& range);
-
-// Never valid, with this status.
-std::unique_ptr<Iterator> make_failed_iterator(Status status);
+                                              const KeyRange& range, Direction direction);
 
 }  // namespace ringwright

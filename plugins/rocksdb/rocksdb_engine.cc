@@ -1,15 +1,18 @@
 #include "plugins/rocksdb/rocksdb_engine.h"
 
-#include <algorithm>
-#include <array>
-#include <exception>
-#include <utility>
-
 #include <rocksdb/env.h>
 #include <rocksdb/utilities/checkpoint.h>
 #include <rocksdb/write_batch.h>
 
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <exception>
+#include <optional>
+#include <utility>
+
 #include "engine/engine_directory.h"
+#include "engine/iterators.h"
 #include "plugins/rocksdb/convert.h"
 #include "plugins/rocksdb/info_log.h"
 #include "plugins/rocksdb/merge_operator.h"
@@ -52,9 +55,15 @@ Status guarded(std::string_view what, Call&& call) {
   }
 }
 
-Status read_error(const rocksdb::Status& native, ByteView key) {
-  if (native.IsIncomplete()) return would_block_status();
-  return to_status(native, "get " + printable(key));
+// The number of the table in a message such as "... in /data/000012.sst offset 0 size 40".
+std::optional<std::uint64_t> table_number(std::string_view message) {
+  const std::size_t end = message.find(".sst");
+  if (end == message.npos) return std::nullopt;
+  const std::string_view before = message.substr(0, end);
+  const std::size_t first = before.find_last_not_of("0123456789") + 1;
+  std::uint64_t number = 0;
+  const auto parsed = std::from_chars(before.data() + first, before.data() + end, number);
+  return parsed.ec == std::errc() ? std::optional(number) : std::nullopt;
 }
 
 // RocksDB takes a directory without the file CURRENT for a new database and would silently begin
@@ -78,8 +87,6 @@ std::string parent_of(const std::string& path) {
   const std::size_t slash = path.find_last_of('/');
   return slash == std::string::npos ? std::string() : path.substr(0, slash);
 }
-
-bool is_nothing(const KeyRange& range) { return !range.stop.empty() && range.start >= range.stop; }
 
 // Grows from 0 to `pressure_at_slowdown` up to the first bound, then to 1 at the second.
 double between_bounds(double value, double slowdown, double stop) {
@@ -137,8 +144,7 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   RW_TRY(claim_engine_directory(*context.disk, context.path, name(), directory_format));
   RW_TRY(check_not_headless(directory));
 
-  options->info_log =
-      make_info_log(directory, options->max_log_file_size, options->info_log_level);
+  options->info_log = make_info_log(directory, options->max_log_file_size, options->info_log_level);
   auto instance = std::make_shared<Instance>();
   instance->lock = std::move(*lock);
   rocksdb::DB* db = nullptr;
@@ -177,6 +183,25 @@ void RocksdbEngine::prepare_calls(const EngineContext& context) {
   stall_.write_buffers = static_cast<std::uint64_t>(std::max(1, actual.max_write_buffer_number));
 }
 
+// A table that cannot be read in one place is not to be trusted in others; without a table's name
+// it is the key alone.
+void RocksdbEngine::Instance::note_damage(const rocksdb::Status& native, ByteView key) {
+  if (const auto number = table_number(native.ToString())) {
+    std::vector<rocksdb::LiveFileMetaData> tables;
+    db->GetLiveFilesMetaData(&tables);
+    for (const auto& table : tables)
+      if (table.file_number == *number)
+        return damage.note({table.smallestkey, table.largestkey + '\0'});
+  }
+  if (!key.empty()) damage.note(range_of_key(key));
+}
+
+Status RocksdbEngine::read_failure(const rocksdb::Status& native, ByteView key) {
+  if (native.IsIncomplete()) return would_block_status();
+  if (native.IsCorruption()) instance_->note_damage(native, key);
+  return to_status(native, "get " + printable(key));
+}
+
 RocksdbEngine::Answers RocksdbEngine::multi_get(std::span<const Bytes> keys, MayBlock may_block) {
   Answers answers;
   const CallGate::Pass pass(gate_);
@@ -204,9 +229,12 @@ void RocksdbEngine::get_each(std::span<const Bytes> keys, const rocksdb::ReadOpt
   for (const Bytes& key : keys) {
     Bytes value;
     const rocksdb::Status status = db_->Get(options, family, to_slice(key), &value);
-    if (status.ok()) answers.emplace_back(std::optional<Bytes>(std::move(value)));
-    else if (status.IsNotFound()) answers.emplace_back(std::optional<Bytes>());
-    else answers.emplace_back(read_error(status, key));
+    if (status.ok())
+      answers.emplace_back(std::optional<Bytes>(std::move(value)));
+    else if (status.IsNotFound())
+      answers.emplace_back(std::optional<Bytes>());
+    else
+      answers.emplace_back(read_failure(status, key));
   }
 }
 
@@ -221,9 +249,12 @@ void RocksdbEngine::get_together(std::span<const Bytes> keys, Answers& answers) 
     db_->MultiGet(blocking_read_, family, piece.size(), slices.data(), values.data(),
                   statuses.data());
     for (std::size_t i = 0; i < piece.size(); ++i) {
-      if (statuses[i].ok()) answers.emplace_back(std::optional<Bytes>(values[i].ToString()));
-      else if (statuses[i].IsNotFound()) answers.emplace_back(std::optional<Bytes>());
-      else answers.emplace_back(read_error(statuses[i], piece[i]));
+      if (statuses[i].ok())
+        answers.emplace_back(std::optional<Bytes>(values[i].ToString()));
+      else if (statuses[i].IsNotFound())
+        answers.emplace_back(std::optional<Bytes>());
+      else
+        answers.emplace_back(read_failure(statuses[i], piece[i]));
     }
   }
 }
@@ -309,13 +340,13 @@ Status RocksdbEngine::sync_through(std::uint64_t sequence) {
   return ok_status();
 }
 
-std::unique_ptr<Iterator> RocksdbEngine::iterate(const KeyRange& range) {
+std::unique_ptr<Iterator> RocksdbEngine::iterate(const KeyRange& range, Direction direction) {
   const CallGate::Pass pass(gate_);
-  if (!pass) return make_failed_iterator(closed_status());
+  if (!pass) return make_empty_iterator(closed_status());
   try {
-    return make_range_iterator(instance_, range);
+    return make_range_iterator(instance_, range, direction);
   } catch (...) {
-    return make_failed_iterator(exception_status("iterate"));
+    return make_empty_iterator(exception_status("iterate"));
   }
 }
 
@@ -327,7 +358,7 @@ Status RocksdbEngine::drop_range(const KeyRange& range) {
 }
 
 Status RocksdbEngine::drop_admitted(const KeyRange& range) {
-  if (is_nothing(range)) return ok_status();
+  if (range.is_nothing()) return ok_status();
   if (out_of_space_.load(std::memory_order_acquire)) RW_TRY(resume());
   Bytes stop = range.stop;
   if (stop.empty()) {
@@ -377,7 +408,7 @@ Status RocksdbEngine::checkpoint(const std::string& path) {
 
 std::uint64_t RocksdbEngine::approximate_bytes(const KeyRange& range) {
   const CallGate::Pass pass(gate_);
-  if (!pass || is_nothing(range)) return 0;
+  if (!pass || range.is_nothing()) return 0;
   try {
     // Longer than any key that sorts above it could sensibly be; this is an estimate.
     const Bytes stop = range.stop.empty() ? Bytes(2048, '\xff') : range.stop;
@@ -418,12 +449,12 @@ double RocksdbEngine::stall_pressure() {
 
   std::string files;
   if (db_->GetProperty(Properties::kNumFilesAtLevelPrefix + "0", &files))
-    worst = std::max(worst, between_bounds(std::stod(files), stall_.level0_slowdown,
-                                           stall_.level0_stop));
+    worst = std::max(worst,
+                     between_bounds(std::stod(files), stall_.level0_slowdown, stall_.level0_stop));
   const auto pending = static_cast<double>(property(Properties::kEstimatePendingCompactionBytes));
-  worst = std::max(worst, between_bounds(pending,
-                                         static_cast<double>(stall_.pending_bytes_slowdown),
-                                         static_cast<double>(stall_.pending_bytes_stop)));
+  worst =
+      std::max(worst, between_bounds(pending, static_cast<double>(stall_.pending_bytes_slowdown),
+                                     static_cast<double>(stall_.pending_bytes_stop)));
 
   // Writers stop when the memtable that takes writes is full and all others wait to be flushed.
   const std::uint64_t waiting = property(Properties::kNumImmutableMemTable);
@@ -458,6 +489,7 @@ EngineStats RocksdbEngine::stats() {
     stats.memory_bytes = property(Properties::kSizeAllMemTables) +
                          property(Properties::kEstimateTableReadersMem) +
                          property(Properties::kBlockCacheUsage);
+    stats.damaged = instance_->damage.ranges();
   } catch (...) {
     return stats;
   }

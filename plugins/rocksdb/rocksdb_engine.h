@@ -1,5 +1,7 @@
 #pragma once
 
+#include <rocksdb/db.h>
+
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -7,8 +9,7 @@
 #include <string>
 #include <vector>
 
-#include <rocksdb/db.h>
-
+#include "engine/damage_book.h"
 #include "engine/storage_engine.h"
 #include "plugins/rocksdb/call_gate.h"
 
@@ -38,7 +39,7 @@ class RocksdbEngine final : public StorageEngine {
   Status sync(std::uint64_t sequence, MayBlock may_block) override;
   // An iterator that is still there at `close` ends with `closed`; the directory stays locked
   // until it is destroyed.
-  std::unique_ptr<Iterator> iterate(const KeyRange& range) override;
+  std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) override;
   // As durable when it returns as the class demands: there is no sequence to sync later.
   Status drop_range(const KeyRange& range) override;
   Status flush() override;
@@ -53,6 +54,10 @@ class RocksdbEngine final : public StorageEngine {
     std::unique_ptr<DirectoryLock> lock;
     std::unique_ptr<rocksdb::DB> db;  // destroyed before the lock is let go
     std::atomic<bool> closed{false};
+    DamageBook damage;
+
+    // `key`: the one that was read; empty in an iteration.
+    void note_damage(const rocksdb::Status& native, ByteView key);
   };
 
  private:
@@ -70,8 +75,8 @@ class RocksdbEngine final : public StorageEngine {
 
   Status open_locked(const EngineContext& context);
   void prepare_calls(const EngineContext& context);
-  void get_each(std::span<const Bytes> keys, const rocksdb::ReadOptions& options,
-                Answers& answers);
+  void get_each(std::span<const Bytes> keys, const rocksdb::ReadOptions& options, Answers& answers);
+  Status read_failure(const rocksdb::Status& native, ByteView key);
   void get_together(std::span<const Bytes> keys, Answers& answers);
   Result<std::uint64_t> write_admitted(const WriteBatch& batch, MayBlock may_block);
   Status write_failure(const Status& cause);

@@ -6,7 +6,7 @@ namespace ringwright {
 namespace {
 
 void scan(StorageEngine& engine, const EngineWork& work, EngineCompletion& completion) {
-  const auto iterator = engine.iterate(work.range);
+  const auto iterator = engine.iterate(work.range, Direction::forward);
   for (; iterator->valid() && completion.scanned.size() < work.limit; iterator->next())
     completion.scanned.emplace_back(iterator->key(), iterator->value());
   completion.status = iterator->status();

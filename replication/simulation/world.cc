@@ -322,7 +322,7 @@ Result<std::vector<std::pair<Bytes, StoredRow>>> Simulation::stored_rows(NodeInd
   if (!process) return Status{Code::unavailable, "the node is down"};
   const auto next = static_cast<RowKind>(static_cast<std::uint8_t>(kind) + 1);
   const auto at = process->engine().inner()->iterate(
-      {Bytes(1, static_cast<char>(kind)), Bytes(1, static_cast<char>(next))});
+      {Bytes(1, static_cast<char>(kind)), Bytes(1, static_cast<char>(next))}, Direction::forward);
   std::vector<std::pair<Bytes, StoredRow>> rows;
   for (; at->valid(); at->next()) {
     const ByteView key = user_key(at->key());

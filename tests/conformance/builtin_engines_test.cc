@@ -53,7 +53,7 @@ TEST(NullEngine, takes_writes_and_finds_nothing) {
   const auto found = engine.multi_get({&key, 1}, MayBlock::no);
   ASSERT_TRUE(found.at(0));
   EXPECT_EQ(*found[0], std::nullopt);
-  EXPECT_FALSE(engine.iterate({})->valid());
+  EXPECT_FALSE(engine.iterate({}, Direction::forward)->valid());
   EXPECT_EQ(engine.close(), ok_status());
   EXPECT_EQ(engine.write(batch, MayBlock::no).status().code(), Code::closed);
 }

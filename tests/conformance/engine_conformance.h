@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <cstdlib>
 #include <functional>
@@ -24,7 +25,7 @@ namespace ringwright {
 //   INSTANTIATE_TEST_SUITE_P(Mine, EngineConformance, testing::Values(EngineUnderTest{...}),
 //                            engine_under_test_name);
 struct EngineUnderTest {
-  std::string name;  // letters, digits, underscores
+  std::string name;                                      // letters, digits, underscores
   std::function<std::unique_ptr<StorageEngine>()> make;  // not open yet
   Durability durability = Durability::os;
   std::function<std::shared_ptr<Disk>()> make_disk;  // an empty one for each test
@@ -110,8 +111,13 @@ class EngineConformance : public testing::TestWithParam<EngineUnderTest> {
     EXPECT_TRUE(iterator.status().is_ok()) << iterator.status().to_string();
     return rows;
   }
+  // Reads the range both ways, which must show the same rows.
   Rows scan(const Bytes& start, const Bytes& stop) {
-    return read_all(*engine_->iterate({start, stop}));
+    const Rows rows = read_all(*engine_->iterate({start, stop}, Direction::forward));
+    Rows backwards = read_all(*engine_->iterate({start, stop}, Direction::reverse));
+    std::reverse(backwards.begin(), backwards.end());
+    EXPECT_EQ(backwards, rows) << "the reverse iteration differs";
+    return rows;
   }
   Rows scan() { return scan({}, {}); }
 

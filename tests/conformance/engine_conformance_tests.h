@@ -1,6 +1,7 @@
 #pragma once
 
 #include <algorithm>
+#include <atomic>
 #include <map>
 #include <thread>
 
@@ -98,21 +99,54 @@ TEST_P(EngineConformance, iterates_ranges_from_start_up_to_stop) {
 }
 
 TEST_P(EngineConformance, iterator_sees_the_moment_when_it_was_made) {
-  Rows before;
-  for (int i = 100; i < 400; ++i) {
-    before.emplace_back("k" + std::to_string(i), "old");
-    put(before.back().first, before.back().second);
+  for (const Direction direction : {Direction::forward, Direction::reverse}) {
+    ASSERT_EQ(engine_->drop_range({}), ok_status());
+    Rows before;
+    for (int i = 100; i < 400; ++i) {
+      before.emplace_back("k" + std::to_string(i), "old");
+      put(before.back().first, before.back().second);
+    }
+    if (direction == Direction::reverse) std::reverse(before.begin(), before.end());
+    const auto iterator = engine_->iterate({"k", "l"}, direction);
+    Rows seen;
+    for (int i = 0; i < 10; ++i, iterator->next())
+      seen.emplace_back(iterator->key(), iterator->value());
+    for (int i = 100; i < 400; i += 2) put("k" + std::to_string(i), "new");
+    for (int i = 101; i < 400; i += 2) remove("k" + std::to_string(i));
+    put("k250b", "added");
+    ASSERT_EQ(engine_->drop_range({"k390", "k400"}), ok_status());
+    const Rows rest = read_all(*iterator);
+    seen.insert(seen.end(), rest.begin(), rest.end());
+    EXPECT_EQ(seen, before);
   }
-  const auto iterator = engine_->iterate({"k", "l"});
-  Rows seen;
-  for (int i = 0; i < 10; ++i, iterator->next()) seen.emplace_back(iterator->key(), "old");
-  for (int i = 100; i < 400; i += 2) put("k" + std::to_string(i), "new");
-  for (int i = 101; i < 400; i += 2) remove("k" + std::to_string(i));
-  put("k250b", "added");
-  ASSERT_EQ(engine_->drop_range({"k390", "k400"}), ok_status());
-  const Rows rest = read_all(*iterator);
-  seen.insert(seen.end(), rest.begin(), rest.end());
-  EXPECT_EQ(seen, before);
+}
+
+// Each batch writes one number into every row, so a snapshot that is one shows one number.
+TEST_P(EngineConformance, iterates_both_ways_over_a_snapshot_while_it_is_written) {
+  constexpr int rows = 50;
+  constexpr int batches = 60;
+  const auto batch_of = [](int number) {
+    WriteBatch batch;
+    for (int i = 0; i < rows; ++i) batch.put("k" + std::to_string(100 + i), std::to_string(number));
+    return batch;
+  };
+  write(batch_of(0));
+  std::atomic<bool> done = false;
+  std::thread writer([&] {
+    for (int number = 1; number <= batches; ++number) write(batch_of(number));
+    done = true;
+  });
+  int last = 0;
+  for (int round = 0; !done || round < 2; ++round) {
+    const Direction direction = round % 2 == 0 ? Direction::forward : Direction::reverse;
+    const Rows seen = read_all(*engine_->iterate({"k", "l"}, direction));
+    EXPECT_EQ(seen.size(), static_cast<std::size_t>(rows));
+    for (const auto& [key, value] : seen) EXPECT_EQ(value, seen.front().second) << key;
+    const int number = seen.empty() ? last : std::stoi(seen.front().second);
+    EXPECT_GE(number, last) << "a snapshot went back in time";
+    last = number;
+  }
+  writer.join();
 }
 
 TEST_P(EngineConformance, drops_a_range_and_nothing_beside_it) {
@@ -251,7 +285,7 @@ TEST_P(EngineConformance, checkpoint_is_a_copy_that_opens) {
   const auto copy = GetParam().make();
   const Status opened = copy->open(context("copy"));
   ASSERT_TRUE(opened.is_ok()) << opened.to_string();
-  EXPECT_EQ(read_all(*copy->iterate({})), expected);
+  EXPECT_EQ(read_all(*copy->iterate({}, Direction::forward)), expected);
   EXPECT_EQ(copy->close(), ok_status());
   EXPECT_EQ(get("a"), "changed");
 }
@@ -299,7 +333,7 @@ TEST_P(EngineConformance, a_closed_engine_says_so_and_closes_again) {
   batch.put("b", "2");
   EXPECT_EQ(engine_->write(batch, MayBlock::yes).status().code(), Code::closed);
   EXPECT_EQ(engine_->sync(1, MayBlock::yes).code(), Code::closed);
-  const auto iterator = engine_->iterate({});
+  const auto iterator = engine_->iterate({}, Direction::forward);
   EXPECT_FALSE(iterator->valid());
   EXPECT_EQ(iterator->status().code(), Code::closed);
   EXPECT_EQ(engine_->drop_range({}).code(), Code::closed);
@@ -319,8 +353,10 @@ TEST_P(EngineConformance, calls_that_may_not_block_are_right_or_decline) {
     WriteBatch batch;
     batch.put(key, std::to_string(i));
     const auto written = engine_->write(batch, MayBlock::no);
-    if (written) model[key] = std::to_string(i);
-    else ASSERT_EQ(written.status().code(), Code::would_block) << written.status().to_string();
+    if (written)
+      model[key] = std::to_string(i);
+    else
+      ASSERT_EQ(written.status().code(), Code::would_block) << written.status().to_string();
     if (written && i % 10 == 0) {
       const Status synced = engine_->sync(*written, MayBlock::no);
       EXPECT_TRUE(synced.is_ok() || synced.code() == Code::would_block) << synced.to_string();
@@ -332,8 +368,8 @@ TEST_P(EngineConformance, calls_that_may_not_block_are_right_or_decline) {
       continue;
     }
     const auto expected = model.find(key);
-    EXPECT_EQ(*found[0], expected == model.end() ? std::nullopt
-                                                 : std::optional<Bytes>(expected->second));
+    EXPECT_EQ(*found[0],
+              expected == model.end() ? std::nullopt : std::optional<Bytes>(expected->second));
   }
 }
 
@@ -353,11 +389,11 @@ TEST_P(EngineConformance, serves_many_threads) {
         const std::vector<Bytes> keys = {key, key + "'"};
         const auto found = engine_->multi_get(keys, MayBlock::yes);
         const std::optional<Bytes> expected = std::to_string(i);
-        bool right = written && found[0] && found[1] && *found[0] == expected &&
-                     *found[1] == expected;
+        bool right =
+            written && found[0] && found[1] && *found[0] == expected && *found[1] == expected;
         if (right && i % 10 == 0) right = engine_->sync(*written, MayBlock::yes).is_ok();
         // Both rows of any batch come together in a snapshot.
-        const auto iterator = engine_->iterate({"t", "u"});
+        const auto iterator = engine_->iterate({"t", "u"}, Direction::forward);
         std::size_t rows = 0;
         for (; iterator->valid(); iterator->next()) ++rows;
         if (!right || rows % 2 != 0) ++wrong[static_cast<std::size_t>(id)];
@@ -447,8 +483,8 @@ TEST_P(EngineConformance, behaves_like_a_map) {
     ASSERT_EQ(scan(range.start, range.stop), model.in(range));
     const Bytes key = model.draw_key();
     const auto expected = model.rows.find(key);
-    ASSERT_EQ(get(key), expected == model.rows.end() ? std::nullopt
-                                                     : std::optional<Bytes>(expected->second));
+    ASSERT_EQ(get(key),
+              expected == model.rows.end() ? std::nullopt : std::optional<Bytes>(expected->second));
     if (model.chance(0.05)) {
       ASSERT_EQ(engine_->sync(sequence, MayBlock::yes), ok_status());
     }

@@ -1,9 +1,8 @@
+#include <rocksdb/db.h>
 #include <signal.h>
 #include <sys/resource.h>
 
 #include <fstream>
-
-#include <rocksdb/db.h>
 
 #include "engine/engine_directory.h"
 #include "plugins/rocksdb/options.h"
@@ -52,9 +51,11 @@ TEST_F(RocksdbDamageTest, a_damaged_table_is_corrupt_and_not_absent) {
   for (int i = 1000; i < 1010; ++i) keys.push_back("key" + std::to_string(i));
   for (const auto& each : engine_->multi_get(keys, MayBlock::yes))
     EXPECT_EQ(each.status().code(), Code::corrupt);
-  const auto iterator = engine_->iterate({});
+  const auto iterator = engine_->iterate({}, Direction::forward);
   EXPECT_FALSE(iterator->valid());
   EXPECT_EQ(iterator->status().code(), Code::corrupt);
+  EXPECT_EQ(engine_->stats().damaged, (std::vector<KeyRange>{{"key1000", Bytes("key2999\0", 8)}}))
+      << "the whole table is suspect";
 }
 
 // While it lives, no file of this process grows beyond a size: the kernel fails the append.

@@ -1,11 +1,10 @@
+#include <rocksdb/env.h>
 #include <signal.h>
 
 #include <condition_variable>
 #include <mutex>
 #include <thread>
 #include <vector>
-
-#include <rocksdb/env.h>
 
 #include "engine/registry.h"
 #include "tests/plugins/rocksdb/rocksdb_test_support.h"
@@ -19,8 +18,8 @@ TEST(RocksdbPluginTest, loads_by_name_through_the_registry) {
   EXPECT_EQ((*engine)->name(), "rocksdb");
   bool from_plugin = false;
   for (const Registry::Part& part : registry().parts())
-    from_plugin = from_plugin || (part.name == "rocksdb" && part.origin.ends_with(
-                                                                "ringwright_rocksdb.so"));
+    from_plugin =
+        from_plugin || (part.name == "rocksdb" && part.origin.ends_with("ringwright_rocksdb.so"));
   EXPECT_TRUE(from_plugin);
 }
 
@@ -266,7 +265,7 @@ TEST_F(RocksdbTest, a_second_holder_finds_the_directory_locked) {
 TEST_F(RocksdbTest, calls_after_close_answer_closed) {
   ASSERT_TRUE(open().is_ok());
   put("a", "1");
-  const auto iterator = engine_->iterate({});
+  const auto iterator = engine_->iterate({}, Direction::forward);
   ASSERT_TRUE(iterator->valid());
   ASSERT_TRUE(engine_->close().is_ok());
   EXPECT_FALSE(iterator->valid());
@@ -278,7 +277,7 @@ TEST_F(RocksdbTest, calls_after_close_answer_closed) {
   EXPECT_EQ(engine_->flush().code(), Code::closed);
   EXPECT_EQ(engine_->drop_range({}).code(), Code::closed);
   EXPECT_EQ(engine_->checkpoint("copy").code(), Code::closed);
-  EXPECT_EQ(engine_->iterate({})->status().code(), Code::closed);
+  EXPECT_EQ(engine_->iterate({}, Direction::forward)->status().code(), Code::closed);
   EXPECT_EQ(engine_->open(context_).code(), Code::closed);
 }
 

@@ -7,7 +7,7 @@ namespace {
 
 std::string keys_in(StorageEngine& engine, const KeyRange& range) {
   std::string keys;
-  const auto iterator = engine.iterate(range);
+  const auto iterator = engine.iterate(range, Direction::forward);
   for (; iterator->valid(); iterator->next()) keys.append(iterator->key()).append(" ");
   EXPECT_TRUE(iterator->status().is_ok()) << iterator->status().to_string();
   return keys;
@@ -23,7 +23,7 @@ class RocksdbRowsTest : public RocksdbTest {
 TEST_F(RocksdbRowsTest, iterates_a_range_of_one_snapshot) {
   ASSERT_TRUE(open().is_ok());
   fill("abcde");
-  const auto iterator = engine_->iterate({"b", "d"});
+  const auto iterator = engine_->iterate({"b", "d"}, Direction::forward);
   put("c", "changed");
   put("bb", "new");
   ASSERT_TRUE(iterator->valid());
@@ -44,7 +44,7 @@ TEST_F(RocksdbRowsTest, an_iterator_shows_merged_rows) {
   put("a", "base");
   merge("a", "x");
   merge("b", "y");
-  const auto iterator = engine_->iterate({});
+  const auto iterator = engine_->iterate({}, Direction::forward);
   ASSERT_TRUE(iterator->valid());
   EXPECT_EQ(iterator->value(), "[base]+x");
   iterator->next();

@@ -54,7 +54,7 @@ TEST_F(FaultyEngineTest, read_damage_changes_rows_and_makes_none) {
   EXPECT_EQ(get("absent").value(), std::nullopt);
   ASSERT_TRUE(put("empty", ""));
   EXPECT_NE(get("empty").value(), "");
-  const auto iterator = engine_.iterate({});
+  const auto iterator = engine_.iterate({}, Direction::forward);
   ASSERT_TRUE(iterator->valid());
   EXPECT_EQ(iterator->key(), "a");
   EXPECT_NE(iterator->value(), "row");
@@ -64,7 +64,7 @@ TEST_F(FaultyEngineTest, read_damage_changes_rows_and_makes_none) {
 
 TEST_F(FaultyEngineTest, a_failing_iteration_ends_with_the_error) {
   plan_->fail_nth(EngineFault::read_fails, 2);
-  const auto iterator = engine_.iterate({});
+  const auto iterator = engine_.iterate({}, Direction::forward);
   ASSERT_TRUE(iterator->valid());
   iterator->next();
   EXPECT_FALSE(iterator->valid());

@@ -19,8 +19,10 @@ class MemoryLog : public testing::Test {
     auto engine = std::make_unique<MemoryEngine>();
     const Status opened =
         engine->open({"engine", {}, durability, std::make_shared<WordsPolicy>(), disk_});
-    if (status != nullptr) *status = opened;
-    else EXPECT_TRUE(opened.is_ok()) << opened.to_string();
+    if (status != nullptr)
+      *status = opened;
+    else
+      EXPECT_TRUE(opened.is_ok()) << opened.to_string();
     return opened.is_ok() ? std::move(engine) : nullptr;
   }
 
@@ -36,10 +38,10 @@ class MemoryLog : public testing::Test {
   // How many writes are there, when they are a prefix; else -1.
   static int prefix(StorageEngine& engine) {
     int count = 0;
-    const auto rows = engine.iterate({"k", "l"});
+    const auto rows = engine.iterate({"k", "l"}, Direction::forward);
     for (; rows->valid(); rows->next())
       if (rows->key() != key(count++)) return -1;
-    const auto beside = engine.iterate({"zk", "zl"});
+    const auto beside = engine.iterate({"zk", "zl"}, Direction::forward);
     int pairs = 0;
     for (; beside->valid(); beside->next())
       if (beside->key() != "z" + key(pairs++)) return -1;

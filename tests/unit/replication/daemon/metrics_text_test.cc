@@ -62,7 +62,7 @@ TEST(NodeMetricsTest, ShowsWhatTheNodeKnows) {
                     {"node2", MemberState::suspect},
                     {"node3", MemberState::alive}};
   status.counters = {{"ringwright_read_repairs_total", 4}, {"not a name", 1}};
-  status.engines = {{"carts", "faulty(memory)", Durability::os, {10, 20, 30}, 0.25}};
+  status.engines = {{"carts", "faulty(memory)", Durability::os, {10, 20, 30, {}}, 0.25}};
   const std::string text = metrics_text(status, ServiceState::draining, {});
   for (
       const std::string_view line :
