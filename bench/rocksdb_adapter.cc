@@ -9,12 +9,12 @@
 // side does what careful code does with them: Get into a string for each key, Put of slices, one
 // reused WriteBatch. The engine's side moves them into a write batch, as a replica would.
 
+#include <rocksdb/db.h>
+#include <rocksdb/write_batch.h>
+
 #include <filesystem>
 #include <memory>
 #include <utility>
-
-#include <rocksdb/db.h>
-#include <rocksdb/write_batch.h>
 
 #include "bench/bench_support.h"
 #include "engine/base/disk.h"
@@ -216,8 +216,7 @@ Pairs measure_put(const Settings& settings, Sides& sides) {
     const Rows rows = draw_rows(settings, "put", turn, true);
     const double start = thread_cpu_us();
     for (std::size_t i = 0; i < rows.keys.size(); ++i) {
-      const auto status =
-          sides.direct().Put(sides.write_options(), rows.keys[i], rows.values[i]);
+      const auto status = sides.direct().Put(sides.write_options(), rows.keys[i], rows.values[i]);
       require(status.ok(), "put");
     }
     return (thread_cpu_us() - start) / count;

@@ -7,13 +7,20 @@ namespace ringwright {
 
 std::string_view engine_fault_name(EngineFault kind) {
   switch (kind) {
-    case EngineFault::read_fails: return "read_fails";
-    case EngineFault::read_damaged: return "read_damaged";
-    case EngineFault::write_refused: return "write_refused";
-    case EngineFault::write_doubtful_kept: return "write_doubtful_kept";
-    case EngineFault::write_doubtful_lost: return "write_doubtful_lost";
-    case EngineFault::sync_fails: return "sync_fails";
-    case EngineFault::would_block: return "would_block";
+    case EngineFault::read_fails:
+      return "read_fails";
+    case EngineFault::read_damaged:
+      return "read_damaged";
+    case EngineFault::write_refused:
+      return "write_refused";
+    case EngineFault::write_doubtful_kept:
+      return "write_doubtful_kept";
+    case EngineFault::write_doubtful_lost:
+      return "write_doubtful_lost";
+    case EngineFault::sync_fails:
+      return "sync_fails";
+    case EngineFault::would_block:
+      return "would_block";
   }
   return "unknown_fault";
 }

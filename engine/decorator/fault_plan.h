@@ -13,13 +13,13 @@
 namespace ringwright {
 
 enum class EngineFault : std::uint8_t {
-  read_fails = 0,          // io_error for one key, or for the rest of an iteration
-  read_damaged = 1,        // a row comes back with a byte changed
-  write_refused = 2,       // busy; certainly not applied
+  read_fails = 0,           // io_error for one key, or for the rest of an iteration
+  read_damaged = 1,         // a row comes back with a byte changed
+  write_refused = 2,        // busy; certainly not applied
   write_doubtful_kept = 3,  // in_doubt; applied
   write_doubtful_lost = 4,  // in_doubt; not applied
-  sync_fails = 5,          // io_error; every later sync and write of the instance fails too
-  would_block = 6,         // a call that may not block answers would_block
+  sync_fails = 5,           // io_error; every later sync and write of the instance fails too
+  would_block = 6,          // a call that may not block answers would_block
 };
 constexpr std::size_t engine_fault_kinds = 7;
 std::string_view engine_fault_name(EngineFault kind);

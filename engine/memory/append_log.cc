@@ -53,8 +53,7 @@ Status AppendLog::replay(const LogVisitor& visit) {
   if (!content) return content.error();
   const auto replayed = replay_log(name, *content, visit);
   if (!replayed) return replayed.error();
-  if (replayed->good_bytes < content->size())
-    RW_TRY(disk_->truncate(name, replayed->good_bytes));
+  if (replayed->good_bytes < content->size()) RW_TRY(disk_->truncate(name, replayed->good_bytes));
   auto file = disk_->open_append(name);
   if (!file) return file.error();
   if ((*file)->size() != replayed->good_bytes)

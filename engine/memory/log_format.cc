@@ -130,9 +130,9 @@ Result<LogReplay> replay_log(const std::string& file_name, ByteView content,
     if (!record) return replay;
     const std::uint64_t expected = replay.last_sequence + (in_snapshot ? 0 : 1);
     if (record->sequence != expected)
-      return damaged(file_name, offset, "sequence " + std::to_string(record->sequence) +
-                                            " stands where " + std::to_string(expected) +
-                                            " should");
+      return damaged(file_name, offset,
+                     "sequence " + std::to_string(record->sequence) + " stands where " +
+                         std::to_string(expected) + " should");
     if (!decode_operations(record->payload, operations))
       return damaged(file_name, offset, "a record's operations are malformed");
     RW_TRY(visit(operations));

@@ -1,10 +1,10 @@
 #pragma once
 
-#include <string>
-#include <string_view>
-
 #include <rocksdb/slice.h>
 #include <rocksdb/status.h>
+
+#include <string>
+#include <string_view>
 
 #include "engine/base/bytes.h"
 #include "engine/base/status.h"

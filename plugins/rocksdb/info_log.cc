@@ -79,8 +79,7 @@ class InfoLog final : public rocksdb::Logger {
 
 }  // namespace
 
-std::shared_ptr<rocksdb::Logger> make_info_log(const std::string& directory,
-                                               std::size_t bytes_max,
+std::shared_ptr<rocksdb::Logger> make_info_log(const std::string& directory, std::size_t bytes_max,
                                                rocksdb::InfoLogLevel level) {
   auto log = std::make_shared<InfoLog>(directory + "/LOG", bytes_max, level);
   if (!log->is_open()) return nullptr;

@@ -1,9 +1,9 @@
 #pragma once
 
+#include <rocksdb/env.h>
+
 #include <memory>
 #include <string>
-
-#include <rocksdb/env.h>
 
 namespace ringwright {
 
@@ -13,8 +13,7 @@ namespace ringwright {
 // Takes the place of RocksDB's logger, because that one must not be used again after a write that
 // failed: a build of the library with assertions, as Debian's is, ends the process then. This one
 // drops what it cannot write. Null when the file cannot be opened.
-std::shared_ptr<rocksdb::Logger> make_info_log(const std::string& directory,
-                                               std::size_t bytes_max,
+std::shared_ptr<rocksdb::Logger> make_info_log(const std::string& directory, std::size_t bytes_max,
                                                rocksdb::InfoLogLevel level);
 
 }  // namespace ringwright

@@ -1,8 +1,8 @@
 #pragma once
 
-#include <memory>
-
 #include <rocksdb/merge_operator.h>
+
+#include <memory>
 
 #include "engine/record_policy.h"
 

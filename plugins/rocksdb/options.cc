@@ -1,5 +1,10 @@
 #include "plugins/rocksdb/options.h"
 
+#include <rocksdb/cache.h>
+#include <rocksdb/convenience.h>
+#include <rocksdb/filter_policy.h>
+#include <rocksdb/table.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -11,11 +16,6 @@
 #include <unordered_set>
 #include <utility>
 #include <vector>
-
-#include <rocksdb/cache.h>
-#include <rocksdb/convenience.h>
-#include <rocksdb/filter_policy.h>
-#include <rocksdb/table.h>
 
 #include "engine/base/nearest.h"
 

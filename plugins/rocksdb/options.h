@@ -1,9 +1,9 @@
 #pragma once
 
-#include <memory>
-
 #include <rocksdb/merge_operator.h>
 #include <rocksdb/options.h>
+
+#include <memory>
 
 #include "engine/base/status.h"
 #include "engine/storage_engine.h"

@@ -1,7 +1,6 @@
-#include "engine/plugin_api.h"
-
 #include <memory>
 
+#include "engine/plugin_api.h"
 #include "plugins/rocksdb/rocksdb_engine.h"
 
 namespace ringwright {
@@ -11,8 +10,8 @@ void add_parts(Registry& registry) {
   registry.add<StorageEngine>("rocksdb", [] { return std::make_unique<RocksdbEngine>(); });
 }
 
-constexpr PluginManifest manifest{plugin_magic, plugin_interface_version, plugin_abi,
-                                  "rocksdb",    "Apache-2.0",             add_parts};
+constexpr PluginManifest manifest{
+    plugin_magic, plugin_interface_version, plugin_abi, "rocksdb", "Apache-2.0", add_parts};
 
 }  // namespace
 }  // namespace ringwright

@@ -22,10 +22,7 @@ std::vector<bool> View::alive() const {
 
 FixedMembership::FixedMembership(std::shared_ptr<const Ring> ring, std::uint32_t self, Instant now,
                                  Nanoseconds ping_interval, Nanoseconds suspect_after)
-    : self_(self),
-      ping_interval_(ping_interval),
-      suspect_after_(suspect_after),
-      next_ping_(now) {
+    : self_(self), ping_interval_(ping_interval), suspect_after_(suspect_after), next_ping_(now) {
   RW_CHECK(ring != nullptr);
   RW_CHECK(self < ring->members().size());
   RW_CHECK(ping_interval > 0 && suspect_after > 0);

@@ -361,8 +361,7 @@ std::vector<std::uint32_t> claim(const std::vector<Member>& members, std::uint32
 
 std::vector<std::uint32_t> reclaim(const std::vector<std::uint32_t>& previous,
                                    const std::vector<Member>& old_members,
-                                   const std::vector<Member>& new_members,
-                                   std::uint32_t target_n) {
+                                   const std::vector<Member>& new_members, std::uint32_t target_n) {
   RW_CHECK(!new_members.empty() && !previous.empty());
   RW_CHECK(target_n > 0 && target_n <= limits::replicas_max);
   const Spread spread(new_members);

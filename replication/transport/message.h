@@ -21,8 +21,14 @@ constexpr int operation_shard_shift = 56;
 
 // How many replicas must answer: a count from 1 to n, a named level, or the keyspace's default.
 struct Level {
-  enum Name : std::uint8_t { by_default = 0, one = 201, two = 202, three = 203, quorum = 204,
-                             all = 205 };
+  enum Name : std::uint8_t {
+    by_default = 0,
+    one = 201,
+    two = 202,
+    three = 203,
+    quorum = 204,
+    all = 205
+  };
   std::uint8_t value = by_default;
   friend bool operator==(const Level&, const Level&) = default;
 };
@@ -50,10 +56,10 @@ struct PutRequest {
   Bytes key;
   Bytes value;
   bool tombstone = false;
-  bool forwarded = false;        // sent on by a node that keeps no copy: not sent on again
-  Bytes context;                 // encoded; empty: concurrent with all that was not seen
+  bool forwarded = false;  // sent on by a node that keeps no copy: not sent on again
+  Bytes context;           // encoded; empty: concurrent with all that was not seen
   Level w;
-  std::uint64_t ttl_us = 0;      // 0: the keyspace's default
+  std::uint64_t ttl_us = 0;  // 0: the keyspace's default
   RequestId request;
   Nanoseconds timeout = 0;
   friend bool operator==(const PutRequest&, const PutRequest&) = default;
@@ -134,7 +140,7 @@ struct Fragment {
   std::uint64_t transfer_low = 0;   // and its count of transfers
   std::uint32_t index = 0;
   std::uint32_t count = 0;
-  bool is_reply = false;            // of the whole message, for the way to its shard
+  bool is_reply = false;  // of the whole message, for the way to its shard
   std::uint64_t route = 0;
   Bytes bytes;
   friend bool operator==(const Fragment&, const Fragment&) = default;

@@ -138,8 +138,9 @@ TEST_P(Amnesia, CopyThatFellBehindItsOwnDotsTakesANewNameOncePeersShowIt) {
   ASSERT_TRUE(world.overwrite_row(a, cart, earlier).is_ok());
   scenario.isolate(b);
   scenario.get(c, cart);
-  ASSERT_TRUE(
-      scenario.run_until([&] { return scenario.stored(a, cart) == (Values{"eggs", "milk"}); }));
+  ASSERT_TRUE(scenario.run_until([&] {
+    return scenario.stored(a, cart) == (Values{"eggs", "milk"});
+  }));
 
   scenario.put(a, cart, "honey", by_client(3));
 

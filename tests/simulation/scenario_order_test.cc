@@ -33,8 +33,7 @@ TEST_P(LastWriteWins, LateOlderWriteNeverCoversANewerOne) {
     Scenario scenario(lww_options());
     Simulation& world = scenario.world;
     const auto [a, b, c, d, e] = scenario.nodes_of(cart);
-    const RuleId late =
-        world.add_rule(writes_between(world, a, c, MessageRule::Action::hold));
+    const RuleId late = world.add_rule(writes_between(world, a, c, MessageRule::Action::hold));
     scenario.put(a, cart, "milk");
     if (removed) {
       EXPECT_EQ(world.remove(b, cart, by_client(1)).outcome, Outcome::ok);
@@ -64,8 +63,7 @@ TEST_P(LastWriteWins, OlderWriteThatArrivesDuringAnOwnPutLoses) {
     Scenario scenario(exact);
     Simulation& world = scenario.world;
     const auto [a, b, c, d, e] = scenario.nodes_of(cart);
-    const RuleId late =
-        world.add_rule(writes_between(world, a, c, MessageRule::Action::hold));
+    const RuleId late = world.add_rule(writes_between(world, a, c, MessageRule::Action::hold));
     scenario.put(a, cart, "milk");
 
     world.at(world.now() + microseconds(20) * step, [&world, late] { world.release(late); });
@@ -113,8 +111,7 @@ TEST_P(OwnPut, AnotherCoordinatorsRecordBetweenItsReadAndItsWriteIsNotLost) {
     Scenario scenario(exact_options(step, step >= steps));
     Simulation& world = scenario.world;
     const auto [a, b, c, d, e] = scenario.nodes_of(cart);
-    const RuleId held =
-        world.add_rule(writes_between(world, b, a, MessageRule::Action::hold));
+    const RuleId held = world.add_rule(writes_between(world, b, a, MessageRule::Action::hold));
     scenario.put(b, cart, "eggs");
     put_while_it_arrives(scenario, a, held, step % steps);
   }
@@ -126,13 +123,11 @@ TEST_P(OwnPut, ReadRepairBetweenItsReadAndItsWriteIsNotLost) {
     Scenario scenario(exact_options(step, step >= steps));
     Simulation& world = scenario.world;
     const auto [a, b, c, d, e] = scenario.nodes_of(cart);
-    const RuleId missed =
-        world.add_rule(writes_between(world, b, a, MessageRule::Action::drop));
+    const RuleId missed = world.add_rule(writes_between(world, b, a, MessageRule::Action::drop));
     scenario.put(b, cart, "eggs");
     world.run_for(milliseconds(50));
     world.discard(missed);
-    const RuleId held =
-        world.add_rule(writes_between(world, c, a, MessageRule::Action::hold));
+    const RuleId held = world.add_rule(writes_between(world, c, a, MessageRule::Action::hold));
     scenario.get(c, cart);
     ASSERT_TRUE(scenario.run_until([&] { return world.matched(held) > 0; }));
     put_while_it_arrives(scenario, a, held, step % steps);

@@ -19,8 +19,8 @@ struct Setting {
   bool native_merge = false;
 };
 
-inline const std::array<Setting, 4> settings = {
-    Setting{1, false}, Setting{1, true}, Setting{2, false}, Setting{2, true}};
+inline const std::array<Setting, 4> settings = {Setting{1, false}, Setting{1, true},
+                                                Setting{2, false}, Setting{2, true}};
 
 inline std::string setting_name(const testing::TestParamInfo<Setting>& info) {
   return std::string(info.param.shards == 1 ? "OneShard" : "TwoShards") +
@@ -120,10 +120,9 @@ class Scenario {
   // Records of this key that a node has sent to a replica, pieces of large ones aside.
   std::size_t writes_sent(NodeIndex source, ByteView key) const {
     const Endpoint endpoint = world.endpoint_of(source);
-    return static_cast<std::size_t>(
-        std::count_if(writes_.begin(), writes_.end(), [&](const auto& write) {
-          return write.first == endpoint && write.second == key;
-        }));
+    return static_cast<std::size_t>(std::count_if(
+        writes_.begin(), writes_.end(),
+        [&](const auto& write) { return write.first == endpoint && write.second == key; }));
   }
 
   // Ends all faults, restarts every node, lets the stand-ins deliver, reads every key through all
@@ -170,8 +169,10 @@ class Scenario {
     for (NodeIndex node = 0; node < world.processes(); ++node) {
       world.faults(node)->disarm();
       world.disk(node).disarm();
-      if (node >= world.options().nodes) world.stop(node);
-      else EXPECT_TRUE(world.restart(node).is_ok());
+      if (node >= world.options().nodes)
+        world.stop(node);
+      else
+        EXPECT_TRUE(world.restart(node).is_ok());
     }
     let_views_settle();
   }
@@ -199,9 +200,12 @@ class Scenario {
       const std::string name = "node" + std::to_string(node + 1);
       ReplicaCopy copy{key, name, {}};
       copy.record.kind = kind_;
-      if (!stored) found.push_back(name + ": " + stored.error().message());
-      else if (*stored && (*stored)->row.is_damaged()) found.push_back(name + ": damaged row");
-      else if (*stored) copy.record = (*stored)->row.record;
+      if (!stored)
+        found.push_back(name + ": " + stored.error().message());
+      else if (*stored && (*stored)->row.is_damaged())
+        found.push_back(name + ": damaged row");
+      else if (*stored)
+        copy.record = (*stored)->row.record;
       witness_.see(key, copy.record, "row of " + name);
       copies.push_back(std::move(copy));
     }

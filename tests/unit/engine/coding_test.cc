@@ -82,8 +82,8 @@ TEST(Coding, every_cut_of_an_input_is_noticed) {
 }
 
 TEST(Coding, lengths_beyond_the_input_are_refused) {
-  for (const std::uint64_t length : {std::uint64_t{4}, std::uint64_t{1} << 32,
-                                     std::numeric_limits<std::uint64_t>::max()}) {
+  for (const std::uint64_t length :
+       {std::uint64_t{4}, std::uint64_t{1} << 32, std::numeric_limits<std::uint64_t>::max()}) {
     const Bytes encoded = varint(length) + "abc";
     Decoder bytes(encoded);
     EXPECT_TRUE(bytes.bytes().empty());

@@ -42,11 +42,11 @@ std::size_t record_start(std::size_t index) {
 
 TEST(LogFormat, golden_bytes) {
   EXPECT_EQ(to_hex(encode_log_header(0x0102, 3)),
-            "72776d656d6c6f67"    // "rwmemlog"
-            "01000000"            // format 1
-            "0201000000000000"    // base sequence
-            "0300000000000000"    // snapshot records
-            "9b791157");          // checksum
+            "72776d656d6c6f67"  // "rwmemlog"
+            "01000000"          // format 1
+            "0201000000000000"  // base sequence
+            "0300000000000000"  // snapshot records
+            "9b791157");        // checksum
   const std::vector<LogOperation> operations = {{LogKind::put, "k", "row"},
                                                 {LogKind::remove, "gone", ""},
                                                 {LogKind::merge, "k", "op"},
@@ -54,14 +54,14 @@ TEST(LogFormat, golden_bytes) {
   Bytes record;
   append_log_record(record, 7, operations);
   EXPECT_EQ(to_hex(record),
-            "1a000000"            // payload length
-            "ed23e626"            // checksum
-            "0700000000000000"    // sequence
-            "04"                  // operations
-            "00016b03726f77"      // put
-            "0104676f6e6500"      // remove
-            "02016b026f70"        // merge
-            "0301610162");        // drop range
+            "1a000000"          // payload length
+            "ed23e626"          // checksum
+            "0700000000000000"  // sequence
+            "04"                // operations
+            "00016b03726f77"    // put
+            "0104676f6e6500"    // remove
+            "02016b026f70"      // merge
+            "0301610162");      // drop range
 }
 
 TEST(LogFormat, reads_back_what_was_written) {
@@ -146,8 +146,8 @@ TEST(LogFormat, a_newer_format_is_not_touched) {
 }
 
 TEST(LogFormat, malformed_operations_with_a_right_checksum_are_damage) {
-  for (const char* const payload : {"", "\x01", "\x01\x04\x01k\x01v", "\x02\x01\x01k\x01v",
-                                    "\x01\x01\x01k\x01vx"}) {
+  for (const char* const payload :
+       {"", "\x01", "\x01\x04\x01k\x01v", "\x02\x01\x01k\x01v", "\x01\x01\x01k\x01vx"}) {
     Bytes guarded;
     put_u64(guarded, 1);
     guarded += payload;

@@ -25,9 +25,7 @@ class RegistryTest : public testing::Test {
     ::setenv("RINGWRIGHT_PLUGIN_PATH", (":" + folder_.path() + ":/nowhere").c_str(), 1);
     register_builtin_engines(registry_);
   }
-  void TearDown() override {
-    ::setenv("RINGWRIGHT_PLUGIN_PATH", path_before_.c_str(), 1);
-  }
+  void TearDown() override { ::setenv("RINGWRIGHT_PLUGIN_PATH", path_before_.c_str(), 1); }
 
   void add_file(const std::string& name) {
     std::ofstream(folder_.path() + "/" + name) << "not a library";
@@ -109,8 +107,8 @@ TEST_F(RegistryTest, absorbs_all_parts_or_none) {
 }
 
 TEST_F(RegistryTest, describes_the_stack_that_a_description_makes) {
-  for (const char* const description : {"memory", "null", "faulty(memory)",
-                                        "faulty(faulty(null))"}) {
+  for (const char* const description :
+       {"memory", "null", "faulty(memory)", "faulty(faulty(null))"}) {
     const auto made = make_engine_stack(registry_, description);
     ASSERT_TRUE(made) << made.status().to_string();
     EXPECT_EQ(describe(**made), description);
@@ -123,9 +121,9 @@ TEST_F(RegistryTest, describes_the_stack_that_a_description_makes) {
 }
 
 TEST_F(RegistryTest, refuses_descriptions_that_make_no_stack) {
-  for (const char* const description : {"", "faulty(memory", "faulty()", "faulty(memory))",
-                                        "(memory)", "faulty(memory)x", "Memory", "faulty",
-                                        "memory(null)", "fualty(memory)", "faulty(mem)"}) {
+  for (const char* const description :
+       {"", "faulty(memory", "faulty()", "faulty(memory))", "(memory)", "faulty(memory)x", "Memory",
+        "faulty", "memory(null)", "fualty(memory)", "faulty(mem)"}) {
     const Status status = make_engine_stack(registry_, description).status();
     EXPECT_EQ(status.code(), Code::invalid) << description;
     EXPECT_FALSE(status.message().empty());

@@ -197,8 +197,10 @@ TEST(Reclaim, GrowsAndShrinksInManySteps) {
     Owners owners = claim(members, partitions, 3);
     for (std::uint32_t step = 0; step < 40; ++step) {
       std::vector<Member> after = members;
-      if (step < 20) after.push_back(member_numbered(step + 4));
-      else after.erase(after.begin() + step * 7 % static_cast<std::ptrdiff_t>(after.size()));
+      if (step < 20)
+        after.push_back(member_numbered(step + 4));
+      else
+        after.erase(after.begin() + step * 7 % static_cast<std::ptrdiff_t>(after.size()));
       SCOPED_TRACE(::testing::Message() << "step " << step << ", " << after.size() << " members");
       const std::uint32_t target_n = default_target_n(after.size());
       const Owners next = reclaim(owners, members, after, target_n);

@@ -96,9 +96,8 @@ TEST(PreferenceList, KeepsItsLawsForDrawnRingsAndFailures) {
     const std::vector<Member> members =
         racked_members(count, 1 + static_cast<std::uint32_t>(random.below(3)),
                        1 + static_cast<std::uint32_t>(random.below(3)));
-    const Result<Ring> ring = random.chance(0.5)
-                                  ? Ring::make(1, members, 64)
-                                  : Ring::make_random_tokens(1, members, 8, random);
+    const Result<Ring> ring = random.chance(0.5) ? Ring::make(1, members, 64)
+                                                 : Ring::make_random_tokens(1, members, 8, random);
     ASSERT_TRUE(ring);
     for (int draw = 0; draw < 50; ++draw) {
       std::vector<bool> alive(count);

@@ -75,8 +75,7 @@ TEST(Ring, RefusesWhatCannotBeARing) {
   };
   EXPECT_EQ(refused({}, 8), "a ring needs at least one member");
   EXPECT_EQ(refused(equal_members(3), 0), "a ring needs at least one partition");
-  EXPECT_EQ(refused(equal_members(3), 2),
-            "2 partitions are too few for 3 members: each needs one");
+  EXPECT_EQ(refused(equal_members(3), 2), "2 partitions are too few for 3 members: each needs one");
   EXPECT_EQ(refused(equal_members(3), limits::partitions_max + 1),
             "a ring has at most 65536 partitions, not 65537");
   EXPECT_EQ(refused(equal_members(1025), 2048), "a ring has at most 1024 members, not 1025");

@@ -42,7 +42,10 @@ TEST(RequestId, GoldenBytes) {
   const RequestId id{0x0102030405060708, 0x1112131415161718, 128};
   Bytes out;
   put_request_id(out, id);
-  EXPECT_EQ(to_hex(out), "0807060504030201" "1817161514131211" "8001");
+  EXPECT_EQ(to_hex(out),
+            "0807060504030201"
+            "1817161514131211"
+            "8001");
   Decoder in(out);
   EXPECT_EQ(take_request_id(in), id);
   EXPECT_TRUE(in.complete());

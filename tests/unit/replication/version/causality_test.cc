@@ -49,15 +49,24 @@ class World {
   void step() {
     const std::size_t node = random_.below(nodes);
     const std::uint64_t what = random_.below(100);
-    if (what < 35) put(node);
-    else if (what < 50) send(node);
-    else if (what < 75) deliver(node);
-    else if (what < 80) lose(node);
-    else if (what < 84) restart(node);
-    else if (what < 88) put_in_doubt(node);
-    else if (what < 92) forget_own_writes_then_hear_of_one(node);
-    else if (what < 96) forget_own_writes_then_serve_who_knows_one(node);
-    else damage(node);
+    if (what < 35)
+      put(node);
+    else if (what < 50)
+      send(node);
+    else if (what < 75)
+      deliver(node);
+    else if (what < 80)
+      lose(node);
+    else if (what < 84)
+      restart(node);
+    else if (what < 88)
+      put_in_doubt(node);
+    else if (what < 92)
+      forget_own_writes_then_hear_of_one(node);
+    else if (what < 96)
+      forget_own_writes_then_serve_who_knows_one(node);
+    else
+      damage(node);
     for (std::size_t i = 0; i < nodes; ++i) check(i);
   }
 
@@ -129,8 +138,7 @@ class World {
     copies_[node].row = encode_row(row, any_key);
     if (random_.chance(0.7)) send(node);
     if (random_.chance(0.5)) reads_.emplace_back(row_of(node).record.vector, copies_[node].twin);
-    if (random_.chance(0.5))
-      go_on_from_own_write(node, context.vector, std::move(known), written);
+    if (random_.chance(0.5)) go_on_from_own_write(node, context.vector, std::move(known), written);
   }
 
   // What the writer knows without reading: what it knew, and its write. Of those of the same actor

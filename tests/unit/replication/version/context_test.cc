@@ -25,8 +25,12 @@ TEST(Context, GoldenBytes) {
             "ce0fc2d1ff0470bb"  // XXH3 of the key
             "0b0a000000000000"  // highest stamp
             "01"                // entries: actor, counter, stamp
-            "00112233445566778899aabbccddeeff" "0500000000000000" "06" "ac02" "0807000000000000"
-            "00");              // detached dots
+            "00112233445566778899aabbccddeeff"
+            "0500000000000000"
+            "06"
+            "ac02"
+            "0807000000000000"
+            "00");  // detached dots
   EXPECT_EQ(decode_context(bytes).value(), example());
 }
 
@@ -37,12 +41,28 @@ TEST(Context, GoldenBytesWithDetachedDots) {
   context.vector.add_detached({known, 301}, 0x0709);
   const Bytes bytes = encode(context);
   EXPECT_EQ(to_hex(bytes),
-            "01" "acf40614" "928a41684c48f290" "ce0fc2d1ff0470bb" "0b0a000000000000"
+            "01"
+            "acf40614"
+            "928a41684c48f290"
+            "ce0fc2d1ff0470bb"
+            "0b0a000000000000"
             "01"  // entries
-            "00112233445566778899aabbccddeeff" "0500000000000000" "06" "ac02" "0807000000000000"
+            "00112233445566778899aabbccddeeff"
+            "0500000000000000"
+            "06"
+            "ac02"
+            "0807000000000000"
             "02"  // detached dots: actor, counter, stamp
-            "00112233445566778899aabbccddeeff" "0500000000000000" "06" "ad02" "0907000000000000"
-            "00112233445566778899aabbccddeeff" "0500000000000000" "07" "01" "0a07000000000000");
+            "00112233445566778899aabbccddeeff"
+            "0500000000000000"
+            "06"
+            "ad02"
+            "0907000000000000"
+            "00112233445566778899aabbccddeeff"
+            "0500000000000000"
+            "07"
+            "01"
+            "0a07000000000000");
   EXPECT_EQ(decode_context(bytes).value(), context);
 }
 

@@ -16,11 +16,21 @@ Bytes changed(Random& random, Bytes bytes) {
   for (std::uint64_t i = 1 + random.below(3); i > 0 && !bytes.empty(); --i) {
     const std::size_t at = random.below(bytes.size());
     switch (random.below(5)) {
-      case 0: bytes[at] = static_cast<char>(random.next()); break;
-      case 1: bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.below(8))); break;
-      case 2: bytes.resize(at); break;
-      case 3: bytes.insert(at, 1, "\0\1\x7f\x80\xff"[random.below(5)]); break;
-      case 4: bytes.erase(at, 1 + random.below(3)); break;
+      case 0:
+        bytes[at] = static_cast<char>(random.next());
+        break;
+      case 1:
+        bytes[at] = static_cast<char>(bytes[at] ^ (1 << random.below(8)));
+        break;
+      case 2:
+        bytes.resize(at);
+        break;
+      case 3:
+        bytes.insert(at, 1, "\0\1\x7f\x80\xff"[random.below(5)]);
+        break;
+      case 4:
+        bytes.erase(at, 1 + random.below(3));
+        break;
     }
   }
   return bytes;

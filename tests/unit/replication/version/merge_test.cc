@@ -79,8 +79,10 @@ Twin merge_twins(const Twin& a, const Twin& b) {
     const bool a_removed = a.seen.count(dot) != 0 && a.there.count(dot) == 0;
     const bool b_removed = b.seen.count(dot) != 0 && b.there.count(dot) == 0;
     if (a_removed || b_removed) continue;
-    if (a.there.count(dot) != 0) merged.there[dot] = a.there.at(dot);
-    else if (b.there.count(dot) != 0) merged.there[dot] = b.there.at(dot);
+    if (a.there.count(dot) != 0)
+      merged.there[dot] = a.there.at(dot);
+    else if (b.there.count(dot) != 0)
+      merged.there[dot] = b.there.at(dot);
   }
   return merged;
 }

@@ -50,17 +50,38 @@ TEST(Record, GoldenBytesOfSiblings) {
             "4fa63cc9"  // checksum over key and the rest
             "01"        // kind
             "02"        // vector: actor, counter, stamp
-            "00112233445566778899aabbccddeeff" "0201000000000000" "01" "03" "1000000000000000"
-            "00112233445566778899aabbccddeeff" "0201000000000000" "ac02" "8001" "2000000000000000"
-            "00"                                // detached dots
-            "03"                                // siblings
-            "00" "02"                           // index of the actor's entry, counter
-            "00" "0b0a000000000000" "01" "76"   // flags, stamp, value
-            "00" "03" "06" "0b0a000000000000"
-            "0d0c000000000000"                        // expiry
-            "0100000000000000" "0200000000000000" "8101"  // request id
+            "00112233445566778899aabbccddeeff"
+            "0201000000000000"
+            "01"
+            "03"
+            "1000000000000000"
+            "00112233445566778899aabbccddeeff"
+            "0201000000000000"
+            "ac02"
+            "8001"
+            "2000000000000000"
+            "00"  // detached dots
+            "03"  // siblings
             "00"
-            "01" "7f" "01" "0b0a000000000000" "00");
+            "02"  // index of the actor's entry, counter
+            "00"
+            "0b0a000000000000"
+            "01"
+            "76"  // flags, stamp, value
+            "00"
+            "03"
+            "06"
+            "0b0a000000000000"
+            "0d0c000000000000"  // expiry
+            "0100000000000000"
+            "0200000000000000"
+            "8101"  // request id
+            "00"
+            "01"
+            "7f"
+            "01"
+            "0b0a000000000000"
+            "00");
   EXPECT_EQ(decode_record(bytes, "cart:17", RecordKind::siblings).value(), example());
 }
 
@@ -70,25 +91,65 @@ TEST(Record, GoldenBytesOfSiblingsWithADetachedDot) {
   record.vector.add_detached({first, 5}, 0x30);
   const Bytes bytes = encode_record(record, "cart:17");
   EXPECT_EQ(to_hex(bytes),
-            "01" "79ba3dfd" "01" "02"
-            "00112233445566778899aabbccddeeff" "0201000000000000" "01" "03" "1000000000000000"
-            "00112233445566778899aabbccddeeff" "0201000000000000" "ac02" "8001" "2000000000000000"
             "01"
-            "00112233445566778899aabbccddeeff" "0201000000000000" "01" "05" "3000000000000000"
-            "03" "00" "02" "00" "0b0a000000000000" "01" "76"
-            "00" "03" "06" "0b0a000000000000"
-            "0d0c000000000000" "0100000000000000" "0200000000000000" "8101" "00"
-            "01" "7f" "01" "0b0a000000000000" "00");
+            "79ba3dfd"
+            "01"
+            "02"
+            "00112233445566778899aabbccddeeff"
+            "0201000000000000"
+            "01"
+            "03"
+            "1000000000000000"
+            "00112233445566778899aabbccddeeff"
+            "0201000000000000"
+            "ac02"
+            "8001"
+            "2000000000000000"
+            "01"
+            "00112233445566778899aabbccddeeff"
+            "0201000000000000"
+            "01"
+            "05"
+            "3000000000000000"
+            "03"
+            "00"
+            "02"
+            "00"
+            "0b0a000000000000"
+            "01"
+            "76"
+            "00"
+            "03"
+            "06"
+            "0b0a000000000000"
+            "0d0c000000000000"
+            "0100000000000000"
+            "0200000000000000"
+            "8101"
+            "00"
+            "01"
+            "7f"
+            "01"
+            "0b0a000000000000"
+            "00");
   EXPECT_EQ(decode_record(bytes, "cart:17", RecordKind::siblings).value(), record);
 }
 
 TEST(Record, GoldenBytesOfLww) {
   const Bytes bytes = encode_record(lww_example(), "cart:17");
   EXPECT_EQ(to_hex(bytes),
-            "01" "db49baa7" "02"
-            "00112233445566778899aabbccddeeff" "0201000000000000" "ac02"  // actor
-            "00"                                                          // counter
-            "02" "0b0a000000000000" "0d0c000000000000" "05" "76616c7565");
+            "01"
+            "db49baa7"
+            "02"
+            "00112233445566778899aabbccddeeff"
+            "0201000000000000"
+            "ac02"  // actor
+            "00"    // counter
+            "02"
+            "0b0a000000000000"
+            "0d0c000000000000"
+            "05"
+            "76616c7565");
   EXPECT_EQ(decode_record(bytes, "cart:17", RecordKind::lww).value(), lww_example());
 }
 

@@ -34,16 +34,20 @@ TEST(Row, GoldenBytes) {
   EXPECT_EQ(to_hex(encode_row(row, any_key)), "00" + record_hex(row.record));
   row.mark = actor;
   EXPECT_EQ(to_hex(encode_row(row, any_key)),
-            "01"                                                          // flags: mark
-            "00112233445566778899aabbccddeeff" "0201000000000000" "ac02"  // the actor
-            "e3cd8c15" +                                                  // checksum of all before
+            "01"  // flags: mark
+            "00112233445566778899aabbccddeeff"
+            "0201000000000000"
+            "ac02"        // the actor
+            "e3cd8c15" +  // checksum of all before
                 record_hex(row.record));
   row.damaged = {"", "xy"};
   EXPECT_EQ(to_hex(encode_row(row, any_key)),
-            "02"              // flags: damaged
-            "02"              // pieces
-            "00" "02" "7879"  // each with its length
-            "8d689ede" +      // checksum of all before
+            "02"  // flags: damaged
+            "02"  // pieces
+            "00"
+            "02"
+            "7879"        // each with its length
+            "8d689ede" +  // checksum of all before
                 record_hex(row.record));
 }
 
@@ -209,8 +213,9 @@ TEST(RowPolicy, WithoutABaseThereIsNoMark) {
   const RowPolicy policy(RecordKind::siblings);
   const Bytes marked = rows_of_each_kind()[1];
   const ByteView operands[] = {marked};
-  EXPECT_FALSE(decode_row(policy.merge(stored_key, std::nullopt, operands), any_key,
-                          RecordKind::siblings).mark);
+  EXPECT_FALSE(
+      decode_row(policy.merge(stored_key, std::nullopt, operands), any_key, RecordKind::siblings)
+          .mark);
   EXPECT_FALSE(decode_row(policy.join(stored_key, operands), any_key, RecordKind::siblings).mark);
 }
 

@@ -201,8 +201,8 @@ TEST(ApplyUpdate, WritesThatTakeOneDotEachBothDecideWhenTheEntryMayGo) {
 }
 
 TEST(ApplyUpdate, StampOfADetachedDotThatOnlyTheContextKnowsBecomesThatOfTheWrite) {
-  const Record after = apply_update(record_of({{a, 3}}), seen(detached({{a, 9}})),
-                                    written({b, 1}, 70));
+  const Record after =
+      apply_update(record_of({{a, 3}}), seen(detached({{a, 9}})), written({b, 1}, 70));
   ASSERT_EQ(after.vector.detached().size(), 1u);
   EXPECT_EQ(after.vector.detached()[0], (VersionVector::Detached{{a, 9}, 70}));
   EXPECT_EQ(stamp_of(after, a), 3u);
@@ -231,8 +231,9 @@ TEST(ApplyUpdate, DetachedDotIsTakenExactlyWhereverTheRecordIsMerged) {
     for (std::uint64_t taken = 1; taken <= writes; ++taken) {
       const Context context = seen(detached({{a, taken}}));
       const Record after = apply_update(versions[known], context, written({b, 1}, 70));
-      ASSERT_EQ(decode_record(encode_record(after, test::any_key), test::any_key, after.kind)
-                    .value(), after);
+      ASSERT_EQ(
+          decode_record(encode_record(after, test::any_key), test::any_key, after.kind).value(),
+          after);
       for (std::uint64_t there = 0; there <= writes; ++there) {
         std::set<Dot> expected{{b, 1}};
         for (std::uint64_t counter = 1; counter <= std::max(known, there); ++counter)
@@ -275,8 +276,8 @@ TEST(ApplyUpdate, LongListOfDetachedDotsIsNotQuadratic) {
 TEST(ApplyUpdate, StampOfAnEntryThatOnlyTheContextKnowsBecomesThatOfTheWrite) {
   const Record after = apply_update({}, seen(vector_of(a, 7, 7)), written({b, 1}, 70));
   EXPECT_EQ(stamp_of(after, a), 70u);
-  const Record ahead = apply_update(record_of({{a, 1}}), seen(vector_of(a, 7, 7)),
-                                    written({b, 1}, 70));
+  const Record ahead =
+      apply_update(record_of({{a, 1}}), seen(vector_of(a, 7, 7)), written({b, 1}, 70));
   EXPECT_EQ(stamp_of(ahead, a), 70u);
 }
 

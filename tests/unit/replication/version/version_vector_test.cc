@@ -100,9 +100,15 @@ TEST(VersionVector, EqualsItsTwin) {
       const Timestamp stamp = random.below(9);
       const VersionVector other = any_vector(random);
       switch (random.below(3)) {
-        case 0: vector.raise(dot, stamp), twin.raise(dot, stamp); break;
-        case 1: vector.add_detached(dot, stamp), twin.add_detached(dot, stamp); break;
-        case 2: vector.merge(other), twin.merge(twin_of(other)); break;
+        case 0:
+          vector.raise(dot, stamp), twin.raise(dot, stamp);
+          break;
+        case 1:
+          vector.add_detached(dot, stamp), twin.add_detached(dot, stamp);
+          break;
+        case 2:
+          vector.merge(other), twin.merge(twin_of(other));
+          break;
       }
       ASSERT_NO_FATAL_FAILURE(expect_equal(vector, twin));
       Bytes bytes;
@@ -259,12 +265,18 @@ TEST(VersionVector, GoldenBytes) {
   Bytes out;
   vector.encode(out);
   EXPECT_EQ(to_hex(out),
-            "02"                                                    // entries
-            "00000000000000000000000000000001" "0500000000000000" "06"  // actor
-            "ac02" "0700000000000000"                               // counter, stamp
-            "00000000000000000000000000000002" "0500000000000000" "06"
-            "01" "0201000000000000"
-            "00");                                                  // detached dots
+            "02"  // entries
+            "00000000000000000000000000000001"
+            "0500000000000000"
+            "06"  // actor
+            "ac02"
+            "0700000000000000"  // counter, stamp
+            "00000000000000000000000000000002"
+            "0500000000000000"
+            "06"
+            "01"
+            "0201000000000000"
+            "00");  // detached dots
   Decoder in(out);
   EXPECT_EQ(VersionVector::decode(in), vector);
   EXPECT_TRUE(in.complete());
@@ -279,11 +291,22 @@ TEST(VersionVector, GoldenBytesWithDetachedDots) {
   vector.encode(out);
   EXPECT_EQ(to_hex(out),
             "01"
-            "00000000000000000000000000000001" "0500000000000000" "06" "01" "0700000000000000"
-            "02"                                                    // detached dots
-            "00000000000000000000000000000001" "0500000000000000" "06"  // actor
-            "ac02" "0201000000000000"                               // counter, stamp
-            "00000000000000000000000000000001" "0500000000000000" "07" "01" "0403000000000000");
+            "00000000000000000000000000000001"
+            "0500000000000000"
+            "06"
+            "01"
+            "0700000000000000"
+            "02"  // detached dots
+            "00000000000000000000000000000001"
+            "0500000000000000"
+            "06"  // actor
+            "ac02"
+            "0201000000000000"  // counter, stamp
+            "00000000000000000000000000000001"
+            "0500000000000000"
+            "07"
+            "01"
+            "0403000000000000");
   Decoder in(out);
   EXPECT_EQ(VersionVector::decode(in), vector);
   EXPECT_TRUE(in.complete());
