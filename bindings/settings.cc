@@ -41,7 +41,7 @@ void bind_settings(py::module_& module) {
       .def("keyspaces",
            [](const Settings& self) {
              py::list all;
-             for (const auto& keyspace : unwrap(self.keyspaces(registry_with_parts())))
+             for (const auto& keyspace : unwrap(self.keyspaces(registry_with_parts(), {})))
                all.append(python_keyspace(*keyspace));
              return all;
            })

@@ -21,7 +21,7 @@ from . import _core, _life
 from ._arguments import BytesLike, Quorum, level_of, seconds
 from ._calls import Defaults, checked_retries
 from ._client import Client, Placement, PlacementEntry, _Link, placement_of
-from ._configuration import Config, make_node_settings, make_settings, value_of
+from ._configuration import Config, Engine, make_node_settings, make_settings, value_of
 from ._parts import EngineSpec
 from ._processes import ProcessCluster
 from ._resolvers import Resolver
@@ -389,7 +389,7 @@ class Cluster:
         cls,
         nodes: int | None = None,
         *,
-        engine: str | EngineSpec | None = None,
+        engine: Engine | None = None,
         n: int | None = None,
         r: int | None = None,
         w: int | None = None,
@@ -421,7 +421,9 @@ class Cluster:
 
         Args:
             nodes: how many (3).
-            engine: a storage engine by name ("memory"), see `engines`; or one with options.
+            engine: a storage engine by name ("memory"), see `engines`; or one with options; or one
+                for each node: {"node1": "rocksdb", "node2": "memory"}, where a node that is not
+                named has what `config` says.
             n: copies of each key (3, or as many as there are nodes).
             r: replicas that a get needs (a majority of n).
             w: replicas that a put needs (a majority of n).

@@ -12,12 +12,14 @@ from ._parts import EngineSpec
 from .errors import InvalidRequestError
 
 Config = Mapping[str, Any] | Path | str
+# One for all nodes, or one for each node that has its own.
+Engine = str | EngineSpec | Mapping[str, str | EngineSpec]
 
 
 def make_settings(
     config: Config | None,
     name: str,
-    engine: str | EngineSpec | None,
+    engine: Engine | None,
     keyspace: Mapping[str, object],
     others: Mapping[str, object],
 ) -> _core.Settings:
@@ -50,7 +52,7 @@ def _add_outside(settings: _core.Settings, config: Config | None) -> None:
 
 def _add_arguments(
     settings: _core.Settings,
-    engine: str | EngineSpec | None,
+    engine: Engine | None,
     keyspace: Mapping[str, object],
     others: Mapping[str, object],
 ) -> None:
@@ -60,14 +62,33 @@ def _add_arguments(
     """
     chosen = dict(others)
     chosen.update({f"keyspace.default.{key}": value for key, value in keyspace.items()})
-    if isinstance(engine, EngineSpec):
-        innermost = engine.name.rpartition("(")[2].partition(")")[0]
-        chosen.update({f"engine.{innermost}.{key}": value for key, value in engine.options.items()})
-        engine = engine.name
-    chosen["keyspace.default.engine"] = engine
+    chosen.update(_engine_settings(engine))
     for key, value in chosen.items():
         if value is not None:
             settings.set(key, _text_of(value, key))
+
+
+def _engine_settings(engine: Engine | None) -> dict[str, object]:
+    """Which engine the keyspace "default" has, on which node, and the options of each."""
+    if engine is None:
+        return {}
+    if isinstance(engine, (str, EngineSpec)):
+        places = {"keyspace.default.engine": engine}
+    else:
+        places = {f"keyspace.default.engine_on.{node}": each for node, each in engine.items()}
+    chosen: dict[str, object] = {}
+    for key, each in places.items():
+        spec = each if isinstance(each, EngineSpec) else EngineSpec(each)
+        chosen[key] = spec.name
+        innermost = spec.name.rpartition("(")[2].partition(")")[0]
+        for option, value in spec.options.items():
+            name = f"engine.{innermost}.{option}"
+            if chosen.setdefault(name, value) != value:
+                raise InvalidRequestError(
+                    f"{name} = {value!r} on one node and {chosen[name]!r} on another: an engine has "
+                    "the same options on all nodes of a cluster"
+                )
+    return chosen
 
 
 def value_of(settings: _core.Settings, wanted: str) -> str:

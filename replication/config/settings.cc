@@ -65,6 +65,7 @@ constexpr std::array rows = {
     Row{"member", "data_centre", Type::text, "", "and over data centres"},
     Row{"member", "weight", Type::count, "1", "share of the keys relative to the others"},
     Row{"keyspace", "engine", Type::text, "memory", "the engine, or a stack: faulty(memory)"},
+    Row{"keyspace", "engine_on", Type::text, "", "engine_on.<node>: another engine on that node"},
     Row{"keyspace", "n", Type::count, "", "copies of each key; built in: 3, at most the nodes"},
     Row{"keyspace", "r", Type::count, "", "replicas that a get needs; built in: a majority of n"},
     Row{"keyspace", "w", Type::count, "", "replicas that a put needs; built in: a majority of n"},
@@ -86,6 +87,8 @@ constexpr std::array rows = {
     Row{"log", "level", Type::log_level, "info", "debug, info, warning or error"},
 };
 constexpr std::string_view default_keyspace = "default";
+// keyspace.<name>.engine_on.<node>: one row, a key for each node.
+constexpr std::string_view engine_on = "engine_on";
 
 // Sections of which there are several, each with a name: [keyspace.<name>].
 bool has_parts(std::string_view section) {
@@ -119,9 +122,19 @@ const Row* find_row(std::string_view section, std::string_view key) {
   return at == rows.end() ? nullptr : at;
 }
 
+// The node of a key `engine_on.<node>`; empty when it is another key.
+std::string_view node_of_override(const KeyParts& parts) {
+  if (parts.section != "keyspace" || !parts.rest.starts_with(engine_on)) return {};
+  std::string_view node = parts.rest.substr(engine_on.size());
+  if (!node.starts_with('.')) return {};
+  node.remove_prefix(1);
+  return node.find('.') == node.npos ? node : std::string_view{};
+}
+
 const Row* find_row(std::string_view key) {
   const KeyParts parts = take_apart(key);
-  return find_row(parts.section, parts.rest);
+  if (!node_of_override(parts).empty()) return find_row(parts.section, engine_on);
+  return parts.rest == engine_on ? nullptr : find_row(parts.section, parts.rest);
 }
 
 bool is_name(std::string_view text) {
@@ -211,7 +224,7 @@ Status unknown_key(std::string_view key) {
   std::vector<std::string> keys;
   for (const Row& row : rows) {
     sections.emplace_back(row.section);
-    if (row.section == parts.section) keys.emplace_back(row.key);
+    if (row.section == parts.section && row.key != engine_on) keys.emplace_back(row.key);
   }
   std::string meant;
   if (parts.section == "engine") {
@@ -231,7 +244,10 @@ Status unknown_key(std::string_view key) {
     if (lacks_name)
       meant = parts.section == "keyspace" ? "keyspace." + std::string(default_keyspace) + "."
                                           : std::string(parts.section) + ".<name>.";
-    meant += nearest_name(lacks_name ? parts.part : parts.rest, keys);
+    if (parts.rest.starts_with(engine_on))
+      meant += "engine_on.<node>";
+    else
+      meant += nearest_name(lacks_name ? parts.part : parts.rest, keys);
   }
   return {Code::invalid,
           "there is no setting '" + std::string(key) + "'; did you mean '" + meant + "'?"};
@@ -418,14 +434,44 @@ EngineOptions Settings::engine_options(std::string_view engine) const {
   return options;
 }
 
+std::string Settings::engine_of(const std::string& keyspace, std::string_view node) const {
+  const Value* const other =
+      node.empty() ? nullptr
+                   : find(key_of(keyspace, std::string(engine_on) + "." + std::string(node)));
+  return other != nullptr ? other->text : text(key_of(keyspace, "engine"));
+}
+
+std::vector<std::string> Settings::node_names() const {
+  std::vector<std::string> names;
+  if (is_for_node_) {
+    for (const MemberSettings& known : members()) names.push_back(known.member.name);
+  } else {
+    for (std::uint64_t i = 1; i <= number("cluster.nodes"); ++i)
+      names.push_back("node" + std::to_string(i));
+  }
+  return names;
+}
+
+Status Settings::check_overrides() const {
+  const std::vector<std::string> names = node_names();
+  for (const auto& [key, value] : values_) {
+    const std::string_view node = node_of_override(take_apart(key));
+    if (node.empty() || std::find(names.begin(), names.end(), node) != names.end()) continue;
+    return {Code::invalid, key + ": there is no node '" + std::string(node) + "'; did you mean '" +
+                               nearest_name(node, names) + "'?"};
+  }
+  return ok_status();
+}
+
 Result<std::shared_ptr<const Keyspace>> Settings::make_keyspace(Registry& registry,
-                                                                const std::string& name) const {
+                                                                const std::string& name,
+                                                                std::string_view node) const {
   const auto count = [&](std::string_view key) {
     return static_cast<std::uint32_t>(number(key_of(name, key)));
   };
   auto keyspace = std::make_shared<Keyspace>();
   keyspace->name = name;
-  keyspace->engine = text(key_of(name, "engine"));
+  keyspace->engine = engine_of(name, node);
   keyspace->engine_options = engine_options(keyspace->engine);
   keyspace->resolver_name = text(key_of(name, "resolver"));
   keyspace->n = count("n");
@@ -480,10 +526,11 @@ Status Settings::check_counts(const Keyspace& keyspace) const {
   return ok_status();
 }
 
-Result<std::vector<std::shared_ptr<const Keyspace>>> Settings::keyspaces(Registry& registry) const {
+Result<std::vector<std::shared_ptr<const Keyspace>>> Settings::keyspaces(
+    Registry& registry, std::string_view node) const {
   std::vector<std::shared_ptr<const Keyspace>> made;
   for (const std::string& name : keyspace_names()) {
-    auto keyspace = make_keyspace(registry, name);
+    auto keyspace = make_keyspace(registry, name, node);
     if (!keyspace) return keyspace.error();
     made.push_back(std::move(*keyspace));
   }
@@ -568,7 +615,11 @@ Status Settings::check(Registry& registry) const {
             "membership.suspect_after must be above membership.ping_interval, else "
             "every node is suspected between two pings"};
   if (is_for_node_) RW_TRY(check_node());
-  return keyspaces(registry).status();
+  RW_TRY(check_overrides());
+  // What other processes run need not be here.
+  if (is_for_node_) return keyspaces(registry, text("node.name")).status();
+  for (const std::string& node : node_names()) RW_TRY(keyspaces(registry, node).status());
+  return ok_status();
 }
 
 std::vector<Settings::Entry> Settings::entries() const {
@@ -585,11 +636,15 @@ std::vector<Settings::Entry> Settings::entries() const {
     if (!has_parts(section))
       list(section + "." + key, &row);
     else
-      for (const std::string& name : part_names(section))
+      for (const std::string& name :
+           key == engine_on ? std::vector<std::string>{} : part_names(section))
         list(section + "." + name + "." + key, &row);
   }
-  for (const auto& [key, value] : values_)
-    if (take_apart(key).section == "engine") list(key, nullptr);
+  for (const auto& [key, value] : values_) {
+    const KeyParts parts = take_apart(key);
+    if (parts.section == "engine") list(key, nullptr);
+    if (!node_of_override(parts).empty()) list(key, find_row(key));
+  }
   std::sort(listed.begin(), listed.end(),
             [](const Entry& left, const Entry& right) { return left.key < right.key; });
   return listed;

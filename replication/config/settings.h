@@ -34,7 +34,8 @@ struct MemberSettings {
 //   [node]             name, id, data_dir, shards, rack, data_centre, executor_threads
 //   [listen]           client, peer, admin, insecure
 //   [member.<name>]    client, peer, id, rack, data_centre, weight
-//   [keyspace.<name>]  engine, n, r, w, resolver, sloppy, fan_out, durability, ttl,
+//   [keyspace.<name>]  engine, engine_on.<node>, n, r, w, resolver, sloppy, fan_out, durability,
+//   ttl,
 //                      value_bytes_max, record_bytes_max, siblings_max
 //   [engine.<name>]    options of that engine, passed through untouched
 //   [transport]        kind
@@ -93,8 +94,10 @@ class Settings {
   // As `[engine.<name>]` says; for a stack "faulty(memory)" that of the innermost engine.
   EngineOptions engine_options(std::string_view engine) const;
   // Checks, then makes the keyspaces in the order of their names, which is their engines' order,
-  // with their resolvers found in the registry.
-  Result<std::vector<std::shared_ptr<const Keyspace>>> keyspaces(Registry& registry) const;
+  // with their resolvers found in the registry; with the engines that `node` has (empty: those of
+  // nodes about which nothing is said).
+  Result<std::vector<std::shared_ptr<const Keyspace>>> keyspaces(Registry& registry,
+                                                                 std::string_view node) const;
 
   struct Entry {
     std::string key;
@@ -115,8 +118,12 @@ class Settings {
   // All or none.
   Status add_all(const Values& values, SettingOrigin origin, const std::string& source);
   const Value* find(std::string_view key) const;
-  Result<std::shared_ptr<const Keyspace>> make_keyspace(Registry& registry,
-                                                        const std::string& name) const;
+  Result<std::shared_ptr<const Keyspace>> make_keyspace(Registry& registry, const std::string& name,
+                                                        std::string_view node) const;
+  std::string engine_of(const std::string& keyspace, std::string_view node) const;
+  // Of the cluster: node1 and so on, or the members.
+  std::vector<std::string> node_names() const;
+  Status check_overrides() const;
   Status check_counts(const Keyspace& keyspace) const;
   Status check_node() const;
   Status check_listeners() const;

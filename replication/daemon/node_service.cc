@@ -154,7 +154,7 @@ Status NodeService::Body::open() {
     auto network = make_network(settings_);
     if (!network) return network.error();
     network_ = std::move(*network);
-    auto keyspaces = settings_.keyspaces(registry_with_parts());
+    auto keyspaces = settings_.keyspaces(registry_with_parts(), settings_.text("node.name"));
     if (!keyspaces) return keyspaces.error();
     keyspaces_ = std::move(*keyspaces);
     if (settings_.flag("dev.faults")) links_ = std::make_shared<LinkTable>();

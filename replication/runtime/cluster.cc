@@ -54,6 +54,7 @@ class Cluster::Body {
   struct Slot {
     std::string name;
     NodeId id;
+    Keyspaces keyspaces;  // with this node's engines
     std::unique_ptr<NodePort> port;
     std::unique_ptr<NodeRunner> runner;  // null while it does not run
     NodeCondition condition = NodeCondition::stopped;
@@ -94,7 +95,7 @@ Status Cluster::Body::open() {
   auto network = parts.create_unique<TransportFactory>(settings_.text("transport.kind"));
   if (!network) return network.error();
   network_ = std::move(*network);
-  auto keyspaces = settings_.keyspaces(parts);
+  auto keyspaces = settings_.keyspaces(parts, {});
   if (!keyspaces) return keyspaces.error();
   keyspaces_ = std::move(*keyspaces);
   directory_ = settings_.text("node.data_dir");
@@ -107,6 +108,9 @@ Status Cluster::Body::open() {
   for (std::uint64_t i = 1; i <= settings_.number("cluster.nodes"); ++i) {
     Slot slot;
     slot.name = "node" + std::to_string(i);
+    auto own = settings_.keyspaces(parts, slot.name);
+    if (!own) return own.error();
+    slot.keyspaces = std::move(*own);
     auto runner = open_runner(slot, false);
     if (!runner) return runner.error();
     slot.id = (*runner)->id();
@@ -134,14 +138,14 @@ Status Cluster::Body::open() {
 Result<std::unique_ptr<NodeRunner>> Cluster::Body::open_runner(const Slot& slot, bool is_known) {
   DataDirectory::Wanted wanted;
   wanted.cluster = settings_.text("cluster.name");
-  wanted.keyspaces = keyspaces_;
+  wanted.keyspaces = slot.keyspaces;
   if (is_known) wanted.node = slot.id;
   SystemRandom random;
   auto directory =
       DataDirectory::open(make_posix_disk(directory_ + "/" + slot.name), wanted, random);
   if (!directory) return directory.error();
   return NodeRunner::open(registry_with_parts(),
-                          node_runner_settings(settings_, slot.name, keyspaces_),
+                          node_runner_settings(settings_, slot.name, slot.keyspaces),
                           std::move(*directory), clock_);
 }
 

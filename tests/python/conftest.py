@@ -9,18 +9,27 @@ import ringwright as rw
 
 HAS_ROCKSDB = any(e["name"] == "rocksdb" and "error" not in e for e in rw.engines())
 
+HAS_WIREDTIGER = any(e["name"] == "wiredtiger" and "error" not in e for e in rw.engines())
+
+Engine = str | dict[str, str]
+
+NO_ROCKSDB = pytest.mark.skipif(not HAS_ROCKSDB, reason="the RocksDB plugin was not built")
+MIXED = {
+    "node1": "rocksdb" if HAS_ROCKSDB else "memory",
+    "node2": "wiredtiger" if HAS_WIREDTIGER else "memory",
+    "node3": "memory",
+}
 ENGINES = [
     "memory",
-    pytest.param(
-        "rocksdb",
-        marks=pytest.mark.skipif(not HAS_ROCKSDB, reason="the RocksDB plugin was not built"),
-    ),
+    pytest.param("rocksdb", marks=NO_ROCKSDB),
+    pytest.param(MIXED, marks=NO_ROCKSDB, id="mixed"),
 ]
 
 
 @pytest.fixture(params=ENGINES)
-def engine(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def engine(request: pytest.FixtureRequest) -> Engine:
+    chosen: Engine = request.param
+    return chosen
 
 
 @pytest.fixture

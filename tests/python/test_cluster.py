@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import ringwright as rw
-from conftest import HAS_ROCKSDB
+from conftest import HAS_ROCKSDB, NO_ROCKSDB, Engine
 
 
 def test_nodes(cluster: rw.Cluster) -> None:
@@ -209,7 +209,7 @@ def test_an_unknown_keyspace(cluster: rw.Cluster) -> None:
         cluster.client().with_options(keyspace="defualt")
 
 
-def test_a_directory_is_kept_and_opened_again(tmp_path: Path, engine: str) -> None:
+def test_a_directory_is_kept_and_opened_again(tmp_path: Path, engine: Engine) -> None:
     with rw.Cluster.local(nodes=3, engine=engine, dir=tmp_path) as cluster:
         cluster.client().put(b"k", b"v", w=3)
         assert cluster.directory == tmp_path
@@ -236,7 +236,50 @@ def test_a_locked_directory_names_its_holder(tmp_path: Path) -> None:
         assert isinstance(locked.value, rw.EngineError)
 
 
-@pytest.mark.skipif(not HAS_ROCKSDB, reason="the RocksDB plugin was not built")
+@NO_ROCKSDB
+def test_each_node_may_have_its_own_engine(tmp_path: Path) -> None:
+    engine = {
+        "node2": rw.EngineSpec("rocksdb", {"write_buffer_size": "4MiB"}),
+        "node3": "faulty(memory)",
+    }
+
+    def engines_of(cluster: rw.Cluster) -> list[str]:
+        return [status.engines[0].engine for status in cluster.status()]
+
+    with rw.Cluster.local(nodes=3, engine=engine, dir=tmp_path) as cluster:
+        assert engines_of(cluster) == ["memory", "rocksdb", "faulty(memory)"]
+        with cluster.client() as kv:
+            kv.put(b"k", b"old", w=3)
+            kv.put(b"k", b"new", w=3)
+            kv.put(b"gone", b"1", w=3)
+            kv.delete(b"gone", w=3)
+        for name in cluster.nodes:
+            with cluster.client(node=name) as one:
+                assert one.get_record(b"k", r=1).value == b"new"
+                assert one.get(b"gone", r=1) is None
+    # A node whose directory is another engine's is not opened with what the others have.
+    with pytest.raises(rw.VersionMismatchError, match="rocksdb"):
+        rw.Cluster.local(nodes=3, dir=tmp_path, name="default")
+    with rw.Cluster.local(nodes=3, engine=engine, dir=tmp_path) as cluster:
+        assert cluster.client()[b"k"] == b"new"
+
+
+def test_engines_of_nodes_are_checked() -> None:
+    with pytest.raises(rw.InvalidRequestError, match="no node 'node4'"):
+        rw.Cluster.local(nodes=3, engine={"node4": "memory"})
+    with pytest.raises(rw.InvalidRequestError, match="did you mean 'memory'"):
+        rw.Cluster.local(nodes=3, engine={"node2": "memmory"})
+    with pytest.raises(rw.InvalidRequestError, match="same options"):
+        rw.Cluster.local(
+            nodes=2,
+            engine={
+                "node1": rw.EngineSpec("memory", {"native_merge": True}),
+                "node2": rw.EngineSpec("memory", {"native_merge": False}),
+            },
+        )
+
+
+@NO_ROCKSDB
 def test_a_directory_of_another_engine_is_left_alone(tmp_path: Path) -> None:
     with rw.Cluster.local(nodes=1, dir=tmp_path) as cluster:
         cluster.client().put(b"k", b"v")

@@ -16,6 +16,7 @@ import pytest
 import ringwright as rw
 from ringwright import _processes
 
+from conftest import MIXED, NO_ROCKSDB
 from processes import comes_true, is_alive, needs_processes
 from test_fork import in_child
 
@@ -53,6 +54,25 @@ def test_three_processes_are_one_store(cluster: rw.Cluster) -> None:
     assert [entry.role for entry in cluster.where(b"k").nodes] == ["primary"] * 3
     assert kv.where(b"k") == cluster.where(b"k")
     assert cluster.keyspaces()[0]["durability"] == "os"
+
+
+@NO_ROCKSDB
+def test_processes_with_engines_of_their_own() -> None:
+    with rw.Cluster.local(nodes=3, engine=MIXED, processes=True, timeout=10) as cluster:
+        cluster.wait_connected()
+        engines = {status.name: status.engines[0].engine for status in cluster.status()}
+        assert engines == MIXED
+        with cluster.client() as kv:
+            for number in range(50):
+                kv.put(b"%d" % number, b"value %d" % number, w=3)
+            for name in cluster.nodes:
+                cluster.kill(name)
+                assert kv[b"7"] == b"value 7"
+                cluster.restart(name)
+            for name in cluster.nodes:
+                with cluster.client(node=name) as one:
+                    for number in range(50):
+                        assert one.get_record(b"%d" % number, r=3).value == b"value %d" % number
 
 
 def test_two_sides_of_a_cut_make_siblings(cluster: rw.Cluster) -> None:

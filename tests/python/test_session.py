@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 import ringwright as rw
+from conftest import Engine
 
 
-def test_a_first_session(engine: str) -> None:
+def test_a_first_session(engine: Engine) -> None:
     with rw.Cluster.local(nodes=3, engine=engine, n=3, r=2, w=2) as cluster:
         kv = cluster.client()
         kv.put(b"cart", b"eggs")
@@ -32,7 +33,7 @@ def test_a_first_session(engine: str) -> None:
         assert kv.get(b"cart", r=3) is None
 
 
-def test_a_long_partition_is_noticed_and_forgotten(engine: str) -> None:
+def test_a_long_partition_is_noticed_and_forgotten(engine: Engine) -> None:
     config = {"membership": {"ping_interval": "20ms", "suspect_after": "100ms"}}
     with rw.Cluster.local(nodes=3, engine=engine, config=config) as cluster:
         kv = cluster.client()
@@ -52,7 +53,7 @@ def test_a_long_partition_is_noticed_and_forgotten(engine: str) -> None:
         assert {s.value for s in record.siblings} == {b"left", b"right"}
 
 
-def test_acknowledged_values_survive_a_kill_of_every_node(engine: str) -> None:
+def test_acknowledged_values_survive_a_kill_of_every_node(engine: Engine) -> None:
     with rw.Cluster.local(nodes=3, engine=engine, durability="os") as cluster:
         kv = cluster.client()
         for number in range(20):

@@ -72,15 +72,30 @@ class ClusterTest : public ::testing::TestWithParam<Variant> {
  protected:
   void SetUp() override {
     settings_ = settings_of(GetParam());
-    const auto engine = registry_with_parts().create<StorageEngine>(GetParam().engine);
-    if (!engine) GTEST_SKIP() << engine.error().message();
+    for (const std::string& name : engines_of(GetParam())) {
+      const auto engine = registry_with_parts().create<StorageEngine>(name);
+      if (!engine) GTEST_SKIP() << engine.error().message();
+    }
     const auto transport = registry_with_parts().create<TransportFactory>(GetParam().transport);
     if (!transport) GTEST_SKIP() << transport.error().message();
   }
 
+  // "rocksdb_and_memory": of the first node (and those that nothing is said of), of the second, ...
+  static std::vector<std::string> engines_of(const Variant& variant) {
+    constexpr std::string_view separator = "_and_";
+    std::vector<std::string> engines;
+    std::string_view rest = variant.engine;
+    for (auto at = rest.find(separator); at != rest.npos; at = rest.find(separator)) {
+      engines.emplace_back(rest.substr(0, at));
+      rest.remove_prefix(at + separator.size());
+    }
+    engines.emplace_back(rest);
+    return engines;
+  }
+
   static Settings settings_of(const Variant& variant) {
     Settings settings;
-    EXPECT_TRUE(settings.set("keyspace.default.engine", variant.engine).is_ok());
+    EXPECT_TRUE(settings.set("keyspace.default.engine", engines_of(variant).front()).is_ok());
     EXPECT_TRUE(settings.set("node.shards", std::to_string(variant.shards)).is_ok());
     EXPECT_TRUE(settings.set("transport.kind", variant.transport).is_ok());
     // The tests share their machine with compilers.
@@ -94,6 +109,9 @@ class ClusterTest : public ::testing::TestWithParam<Variant> {
   }
 
   void open() {
+    const std::vector<std::string> engines = engines_of(GetParam());
+    for (std::size_t i = 1; i < engines.size() && i < settings_.number("cluster.nodes"); ++i)
+      set("keyspace.default.engine_on.node" + std::to_string(i + 1), engines[i]);
     auto cluster = Cluster::local(settings_);
     ASSERT_TRUE(cluster.has_value()) << cluster.error().to_string();
     cluster_ = std::move(*cluster);

@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "engine/registry.h"
 #include "replication/resolver/conflict_resolver.h"
 
@@ -21,7 +23,7 @@ class SettingsTest : public ::testing::Test {
 };
 
 TEST_F(SettingsTest, BuiltInValuesMakeOneKeyspace) {
-  const auto keyspaces = settings_.keyspaces(registry());
+  const auto keyspaces = settings_.keyspaces(registry(), {});
   ASSERT_TRUE(keyspaces.has_value());
   ASSERT_EQ(keyspaces->size(), 1U);
   const Keyspace& keyspace = *keyspaces->front();
@@ -60,7 +62,7 @@ native_merge = false
   ASSERT_TRUE(added.is_ok()) << added.message();
   EXPECT_EQ(settings_.text("cluster.name"), "lab");
   EXPECT_EQ(settings_.keyspace_names(), (std::vector<std::string>{"carts", "default"}));
-  const auto keyspaces = settings_.keyspaces(registry());
+  const auto keyspaces = settings_.keyspaces(registry(), {});
   ASSERT_TRUE(keyspaces.has_value()) << keyspaces.error().message();
   const Keyspace& carts = *keyspaces->front();
   EXPECT_EQ(carts.kind(), RecordKind::lww);
@@ -69,6 +71,53 @@ native_merge = false
   EXPECT_EQ(carts.w, 3U);
   EXPECT_EQ(carts.engine_options.at("native_merge"), "false");
   EXPECT_EQ(settings_.engine_options("faulty(memory)").size(), 1U);
+}
+
+TEST_F(SettingsTest, ANodeMayHaveAnotherEngine) {
+  const Status added = settings_.add_toml(R"toml(
+[keyspace.default]
+engine = "faulty(memory)"
+durability = "none"
+engine_on = {node2 = "null", node3 = "memory"}
+)toml",
+                                          "lab.toml");
+  ASSERT_TRUE(added.is_ok()) << added.message();
+  ASSERT_TRUE(settings_.check(registry()).is_ok()) << settings_.check(registry()).message();
+  const auto engine_of = [&](std::string_view node) {
+    const auto keyspaces = settings_.keyspaces(registry(), node);
+    return keyspaces ? keyspaces->front()->engine : keyspaces.error().message();
+  };
+  EXPECT_EQ(engine_of(""), "faulty(memory)");
+  EXPECT_EQ(engine_of("node1"), "faulty(memory)");
+  EXPECT_EQ(engine_of("node2"), "null");
+  EXPECT_EQ(engine_of("node3"), "memory");
+  std::map<std::string, std::string> listed;
+  for (const Settings::Entry& entry : settings_.entries()) listed[entry.key] = entry.value;
+  EXPECT_EQ(listed["keyspace.default.engine_on.node2"], "null");
+  EXPECT_FALSE(listed.contains("keyspace.default.engine_on"));
+}
+
+TEST_F(SettingsTest, EnginesOfNodesAreChecked) {
+  expect_invalid(settings_.set("keyspace.default.engine_on=null"), "engine_on.<node>");
+  expect_invalid(settings_.set("keyspace.default.engine_onn.node1=null"), "engine_on");
+  ASSERT_TRUE(settings_.set("keyspace.default.engine_on.nod2=null").is_ok());
+  expect_invalid(settings_.check(registry()), "did you mean 'node2'");
+
+  Settings other;
+  ASSERT_TRUE(other.set("keyspace.default.engine_on.node2=memry").is_ok());
+  expect_invalid(other.check(registry()), "did you mean 'memory'");
+  // A node leaves to others what they run.
+  ASSERT_TRUE(other
+                  .add_values({{"node.data_dir", "/data"},
+                               {"member.node1.client", "127.0.0.1:1"},
+                               {"member.node1.peer", "127.0.0.1:2"},
+                               {"member.node2.client", "127.0.0.1:3"},
+                               {"member.node2.peer", "127.0.0.1:4"}})
+                  .is_ok());
+  const Status checked = other.for_node().check(registry());
+  EXPECT_TRUE(checked.is_ok()) << checked.message();
+  ASSERT_TRUE(other.set("node.name=node2").is_ok());
+  expect_invalid(other.for_node().check(registry()), "did you mean 'memory'");
 }
 
 TEST_F(SettingsTest, TomlErrorsNameTheirPlace) {
