@@ -6,6 +6,7 @@
 #include <cstring>
 
 #include "engine/base/bytes.h"
+#include "engine/base/check.h"
 
 namespace ringwright {
 
@@ -18,24 +19,34 @@ constexpr std::uint64_t in_order(std::uint64_t value, std::endian order) {
   return order == std::endian::native ? value : __builtin_bswap64(value);
 }
 
-inline void put_u8(Bytes& out, std::uint8_t value) { out.push_back(static_cast<char>(value)); }
+// `Out` is Bytes, to append, or a Room.
+template <typename Out>
+void put_u8(Out& out, std::uint8_t value) {
+  out.push_back(static_cast<char>(value));
+}
 
-inline void put_raw(Bytes& out, std::uint64_t ordered, std::size_t size) {
+template <typename Out>
+void put_raw(Out& out, std::uint64_t ordered, std::size_t size) {
   char raw[8];
   std::memcpy(raw, &ordered, sizeof(raw));
   out.append(raw, size);
 }
-inline void put_u32(Bytes& out, std::uint32_t value) {
+template <typename Out>
+void put_u32(Out& out, std::uint32_t value) {
   put_raw(out, in_order(value, std::endian::little), 4);
 }
-inline void put_u64(Bytes& out, std::uint64_t value) {
+template <typename Out>
+void put_u64(Out& out, std::uint64_t value) {
   put_raw(out, in_order(value, std::endian::little), 8);
 }
-inline void put_u64_big_endian(Bytes& out, std::uint64_t value) {
+template <typename Out>
+void put_u64_big_endian(Out& out, std::uint64_t value) {
   put_raw(out, in_order(value, std::endian::big), 8);
 }
 
-inline void put_varint(Bytes& out, std::uint64_t value) {
+constexpr std::size_t varint_bytes_max = 10;
+template <typename Out>
+void put_varint(Out& out, std::uint64_t value) {
   while (value >= 0x80) {
     out.push_back(static_cast<char>(value | 0x80));
     value >>= 7;
@@ -44,84 +55,159 @@ inline void put_varint(Bytes& out, std::uint64_t value) {
 }
 
 // Length as a varint, then the bytes.
-inline void put_bytes(Bytes& out, ByteView value) {
+template <typename Out>
+void put_bytes(Out& out, ByteView value) {
   put_varint(out, value.size());
-  out.append(value);
+  out.append(value.data(), value.size());
 }
+
+// Writes over a u32 that stands there.
+inline void set_u32(Bytes& out, std::size_t at, std::uint32_t value) {
+  const auto ordered = static_cast<std::uint32_t>(in_order(value, std::endian::little));
+  RW_CHECK(at + sizeof(ordered) <= out.size());
+  std::memcpy(out.data() + at, &ordered, sizeof(ordered));
+}
+
+// Room for as many bytes as a writer may need behind what `out` holds: many small fields go in
+// without a call and an allocation for each. `out` is left alone until `finish` has cut off the
+// rest. To write more than was foreseen is a programmer's error.
+class Room {
+ public:
+  Room(Bytes& out, std::size_t bytes_max) : out_(out) {
+    const std::size_t start = out.size();
+    out.resize(start + bytes_max);
+    at_ = out.data() + start;
+    end_ = at_ + bytes_max;
+  }
+  Room(const Room&) = delete;
+  Room& operator=(const Room&) = delete;
+
+  void push_back(char byte) {
+    RW_CHECK(at_ != end_);
+    *at_++ = byte;
+  }
+  void append(const char* bytes, std::size_t size) {
+    RW_CHECK(size <= static_cast<std::size_t>(end_ - at_));
+    if (size > 0) std::memcpy(at_, bytes, size);
+    at_ += size;
+  }
+  void finish() { out_.resize(static_cast<std::size_t>(at_ - out_.data())); }
+
+ private:
+  Bytes& out_;
+  char* at_;
+  char* end_;
+};
 
 // Reads what the put_* functions wrote. The first malformed field makes every later read return
 // zero or empty and `failed()` true; a decoder checks once, at the end, and never reads out of
 // bounds or allocates by a length that the input cannot hold.
 class Decoder {
  public:
-  explicit Decoder(ByteView input) : input_(input) {}
+  explicit Decoder(ByteView input) : at_(input.data()), end_(at_ + input.size()) {}
 
   std::uint8_t u8() {
-    const ByteView raw = take(1);
-    return raw.empty() ? 0 : static_cast<std::uint8_t>(raw.front());
+    const char* const raw = advance(1);
+    return raw == nullptr ? 0 : static_cast<std::uint8_t>(*raw);
   }
   std::uint32_t u32() {
-    return static_cast<std::uint32_t>(in_order(take_raw(4), std::endian::little));
+    return static_cast<std::uint32_t>(in_order(take_raw<4>(), std::endian::little));
   }
-  std::uint64_t u64() { return in_order(take_raw(8), std::endian::little); }
-  std::uint64_t u64_big_endian() { return in_order(take_raw(8), std::endian::big); }
+  std::uint64_t u64() { return in_order(take_raw<8>(), std::endian::little); }
+  std::uint64_t u64_big_endian() { return in_order(take_raw<8>(), std::endian::big); }
 
   std::uint64_t varint() {
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 70; shift += 7) {
-      const std::uint8_t byte = u8();
-      if (failed_) return 0;
-      if (shift == 63 && byte > 1) break;
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if (byte < 0x80) {
-        if (byte == 0 && shift > 0) break;  // not the shortest form
-        return value;
-      }
-    }
-    failed_ = true;
-    return 0;
+    const bool is_short = at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80;
+    return is_short ? static_cast<std::uint8_t>(*at_++) : long_varint();
   }
 
   ByteView take(std::size_t size) {
-    if (failed_ || size > input_.size()) {
-      failed_ = true;
-      return {};
-    }
-    const ByteView taken = input_.substr(0, size);
-    input_.remove_prefix(size);
-    return taken;
+    const char* const raw = advance(size);
+    return raw == nullptr ? ByteView{} : ByteView(raw, size);
   }
 
   ByteView bytes() {
     const std::uint64_t size = varint();
-    if (size > input_.size()) failed_ = true;
+    if (size > left()) fail();
     return failed_ ? ByteView{} : take(static_cast<std::size_t>(size));
   }
 
   // A count of items that take at least `item_bytes_min` bytes each.
   std::size_t count(std::size_t item_bytes_min) {
     const std::uint64_t items = varint();
-    if (items > input_.size() / item_bytes_min) failed_ = true;
+    if (items > left() / item_bytes_min) fail();
     return failed_ ? 0 : static_cast<std::size_t>(items);
   }
 
-  ByteView rest() { return take(input_.size()); }
-  std::size_t left() const { return failed_ ? 0 : input_.size(); }
-  void fail() { failed_ = true; }
+  ByteView rest() { return take(left()); }
+  std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
+  void fail() {
+    failed_ = true;
+    at_ = end_;
+  }
   bool failed() const { return failed_; }
   // All of the input was read and none of it was malformed.
-  bool complete() const { return !failed_ && input_.empty(); }
+  bool complete() const { return !failed_ && at_ == end_; }
 
  private:
+  // Null, and failed, when there are not so many left.
+  const char* advance(std::size_t size) {
+    if (size > left()) {
+      fail();
+      return nullptr;
+    }
+    const char* const raw = at_;
+    at_ += size;
+    return raw;
+  }
+
   // The first bytes in memory are the first of the input, whatever the machine's order.
-  std::uint64_t take_raw(std::size_t size) {
-    const ByteView raw = take(size);
+  template <std::size_t size>
+  std::uint64_t take_raw() {
     std::uint64_t ordered = 0;
-    if (!raw.empty()) std::memcpy(&ordered, raw.data(), size);
+    if (const char* const raw = advance(size)) std::memcpy(&ordered, raw, size);
     return ordered;
   }
 
-  ByteView input_;
+  std::uint64_t long_varint() {
+    if (left() >= 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, at_, 8);
+      word = in_order(word, std::endian::little);
+      if (const std::uint64_t last = ~word & 0x8080808080808080) return varint_in(word, last);
+    }
+    std::uint64_t value = 0;
+    int shift = 0;
+    for (const char* at = at_; at != end_ && shift < 64; shift += 7) {
+      const std::uint64_t byte = static_cast<std::uint8_t>(*at++);
+      value |= (byte & 0x7f) << shift;
+      if (byte >= 0x80) continue;
+      if (byte == 0 || (shift == 63 && byte > 1)) break;  // not the shortest form, or 65 bits
+      at_ = at;
+      return value;
+    }
+    fail();
+    return 0;
+  }
+
+  // A varint of several bytes whose end is within `word`, at the lowest bit of `last`. Without
+  // branches, for lengths change from one to the next.
+  std::uint64_t varint_in(std::uint64_t word, std::uint64_t last) {
+    const int end_bit = std::countr_zero(last);
+    word &= (std::uint64_t{2} << end_bit) - 1;
+    if (word >> (end_bit - 7) == 0) {  // not the shortest form
+      fail();
+      return 0;
+    }
+    at_ += (end_bit + 1) / 8;
+    // Seven bits of each byte, then fourteen of each pair, then twenty-eight of each four.
+    word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+    word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
+    return (word & 0x0fffffff) | (word & 0x0fffffff00000000) >> 4;
+  }
+
+  const char* at_;
+  const char* end_;  // after a failure the same as `at_`, so that nothing more is read
   bool failed_ = false;
 };
 

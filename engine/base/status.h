@@ -64,6 +64,9 @@ class [[nodiscard]] Result {
     RW_CHECK(!std::get<1>(state_).is_ok());
   }
 
+  // The value is made where it stays, to be filled in: for types that are large.
+  explicit Result(std::in_place_t) : state_(std::in_place_index<0>) {}
+
   bool has_value() const { return state_.index() == 0; }
   explicit operator bool() const { return has_value(); }
 

@@ -77,7 +77,7 @@ using Field = std::conditional_t<Codec::reads, T, const T>;
 class Writer {
  public:
   static constexpr bool reads = false;
-  explicit Writer(Bytes& out) : out_(out) {}
+  explicit Writer(Room& out) : out_(out) {}
 
   void u64(std::uint64_t value) { put_u64(out_, value); }
   void varint(std::uint64_t value) { put_varint(out_, value); }
@@ -102,7 +102,7 @@ class Writer {
   }
 
  private:
-  Bytes& out_;
+  Room& out_;
 };
 
 class Sizer {
@@ -296,6 +296,31 @@ bool read_fields(Reader& in, std::size_t type, Message& message, std::index_sequ
   return ((type == types && (fields(in, message.emplace<types>()), true)) || ...);
 }
 
+Status read_message(ByteView bytes, StampedMessage& stamped) {
+  if (bytes.size() < head_bytes + checksum_bytes)
+    return {Code::corrupt, "the message is cut short"};
+  const ByteView guarded = bytes.substr(0, bytes.size() - checksum_bytes);
+  // Before all else, so that damage is never taken for a newer release's message.
+  if (Decoder(bytes.substr(guarded.size())).u32() != checksum32(guarded))
+    return {Code::corrupt, "the message fails its checksum: damaged or cut short"};
+  Decoder head(guarded);
+  const std::uint8_t format = head.u8();
+  const std::uint8_t type = head.u8();
+  stamped.stamp = head.u64();
+  if (format != message_format)
+    return {Code::invalid, "the message has format " + std::to_string(format) +
+                               ", which this release cannot read"};
+  Reader reader(head.rest());
+  if (!read_fields(reader, type, stamped.message,
+                   std::make_index_sequence<std::variant_size_v<Message>>()))
+    return {Code::invalid,
+            "the message has type " + std::to_string(type) + ", which this release does not know"};
+  if (!reader.complete())
+    return {Code::invalid, "the message of type " + std::to_string(type) +
+                               " has a malformed field or bytes after its last"};
+  return {};
+}
+
 Route route_to_token(ByteView key) { return {false, token_of(key)}; }
 Route route_to_operation(OperationId operation) { return {true, operation}; }
 
@@ -393,45 +418,29 @@ Token shard_start(std::uint32_t shard, std::uint32_t shards) {
 
 Bytes encode_message(Timestamp stamp, const Message& message) {
   Bytes out;
-  out.reserve(message_bytes_bound(message));
   append_message(out, stamp, message);
   return out;
 }
 
 void append_message(Bytes& out, Timestamp stamp, const Message& message) {
   const std::size_t start = out.size();
-  put_u8(out, message_format);
-  put_u8(out, static_cast<std::uint8_t>(message.index()));
-  put_u64(out, stamp);
-  Writer writer(out);
+  Room room(out, message_bytes_bound(message));
+  put_u8(room, message_format);
+  put_u8(room, static_cast<std::uint8_t>(message.index()));
+  put_u64(room, stamp);
+  Writer writer(room);
   std::visit([&writer](const auto& typed) { fields(writer, typed); }, message);
-  put_u32(out, checksum32(ByteView(out).substr(start)));
+  put_u32(room, 0);
+  room.finish();
+  const std::size_t checksum_at = out.size() - checksum_bytes;
+  set_u32(out, checksum_at, checksum32(ByteView(out).substr(start, checksum_at - start)));
 }
 
 Result<StampedMessage> decode_message(ByteView bytes) {
-  if (bytes.size() < head_bytes + checksum_bytes)
-    return Status{Code::corrupt, "the message is cut short"};
-  const ByteView guarded = bytes.substr(0, bytes.size() - checksum_bytes);
-  // Before all else, so that damage is never taken for a newer release's message.
-  if (Decoder(bytes.substr(guarded.size())).u32() != checksum32(guarded))
-    return Status{Code::corrupt, "the message fails its checksum: damaged or cut short"};
-  Decoder head(guarded);
-  const std::uint8_t format = head.u8();
-  const std::uint8_t type = head.u8();
-  StampedMessage stamped;
-  stamped.stamp = head.u64();
-  if (format != message_format)
-    return Status{Code::invalid, "the message has format " + std::to_string(format) +
-                                     ", which this release cannot read"};
-  Reader reader(head.rest());
-  if (!read_fields(reader, type, stamped.message,
-                   std::make_index_sequence<std::variant_size_v<Message>>()))
-    return Status{Code::invalid, "the message has type " + std::to_string(type) +
-                                     ", which this release does not know"};
-  if (!reader.complete())
-    return Status{Code::invalid, "the message of type " + std::to_string(type) +
-                                     " has a malformed field or bytes after its last"};
-  return stamped;
+  // Read where it is returned: a message is large.
+  Result<StampedMessage> decoded{std::in_place};
+  if (Status read = read_message(bytes, *decoded); !read.is_ok()) decoded = std::move(read);
+  return decoded;
 }
 
 std::size_t message_bytes_bound(const Message& message) {

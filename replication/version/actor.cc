@@ -26,44 +26,4 @@ std::string to_string(const Dot& dot) {
   return to_string(dot.actor) + ":" + std::to_string(dot.counter);
 }
 
-void put_node_id(Bytes& out, const NodeId& id) {
-  put_u64_big_endian(out, id.high);
-  put_u64_big_endian(out, id.low);
-}
-
-NodeId take_node_id(Decoder& in) {
-  NodeId id;
-  id.high = in.u64_big_endian();
-  id.low = in.u64_big_endian();
-  return id;
-}
-
-void put_actor(Bytes& out, const Actor& actor) {
-  put_node_id(out, actor.node);
-  put_u64(out, actor.start);
-  put_varint(out, actor.birth);
-}
-
-Actor take_actor(Decoder& in) {
-  Actor actor;
-  actor.node = take_node_id(in);
-  actor.start = in.u64();
-  actor.birth = in.varint();
-  return actor;
-}
-
-void put_request_id(Bytes& out, const RequestId& id) {
-  put_u64(out, id.client_high);
-  put_u64(out, id.client_low);
-  put_varint(out, id.sequence);
-}
-
-RequestId take_request_id(Decoder& in) {
-  RequestId id;
-  id.client_high = in.u64();
-  id.client_low = in.u64();
-  id.sequence = in.varint();
-  return id;
-}
-
 }  // namespace ringwright

@@ -44,13 +44,49 @@ struct RequestId {
   friend auto operator<=>(const RequestId&, const RequestId&) = default;
 };
 
-void put_node_id(Bytes& out, const NodeId& id);
-NodeId take_node_id(Decoder& in);
-void put_actor(Bytes& out, const Actor& actor);
-Actor take_actor(Decoder& in);
-void put_request_id(Bytes& out, const RequestId& id);
-RequestId take_request_id(Decoder& in);
+// Here to be inlined: most of what a shard encodes and decodes are these.
+template <typename Out>
+void put_node_id(Out& out, const NodeId& id) {
+  put_u64_big_endian(out, id.high);
+  put_u64_big_endian(out, id.low);
+}
+inline NodeId take_node_id(Decoder& in) {
+  NodeId id;
+  id.high = in.u64_big_endian();
+  id.low = in.u64_big_endian();
+  return id;
+}
+
+template <typename Out>
+void put_actor(Out& out, const Actor& actor) {
+  put_node_id(out, actor.node);
+  put_u64(out, actor.start);
+  put_varint(out, actor.birth);
+}
+inline Actor take_actor(Decoder& in) {
+  Actor actor;
+  actor.node = take_node_id(in);
+  actor.start = in.u64();
+  actor.birth = in.varint();
+  return actor;
+}
+
+template <typename Out>
+void put_request_id(Out& out, const RequestId& id) {
+  put_u64(out, id.client_high);
+  put_u64(out, id.client_low);
+  put_varint(out, id.sequence);
+}
+inline RequestId take_request_id(Decoder& in) {
+  RequestId id;
+  id.client_high = in.u64();
+  id.client_low = in.u64();
+  id.sequence = in.varint();
+  return id;
+}
 
 constexpr std::size_t actor_bytes_min = 16 + 8 + 1;
+constexpr std::size_t actor_bytes_max = 16 + 8 + varint_bytes_max;
+constexpr std::size_t request_id_bytes_max = 16 + varint_bytes_max;
 
 }  // namespace ringwright

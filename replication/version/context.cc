@@ -29,35 +29,34 @@ Context empty_context(ByteView keyspace, ByteView key) {
 Bytes encode(const Context& context) {
   RW_CHECK(context.stamp >= context.vector.latest_stamp());
   Bytes out;
-  // One entry with its varints at their longest takes 62 bytes.
-  out.reserve(checked_from + 3 * 8 + 2 * 10 + context.vector.size() * 64);
-  put_u8(out, context_format);
-  put_u32(out, 0);
-  put_u64(out, context.keyspace_hash);
-  put_u64(out, context.key_hash);
-  put_u64(out, context.stamp);
-  context.vector.encode(out);
-  Bytes checksum;
-  put_u32(checksum, checksum32(ByteView(out).substr(checked_from)));
-  out.replace(1, checksum.size(), checksum);
+  Room room(out, checked_from + 3 * 8 + context.vector.encoded_bytes_max());
+  put_u8(room, context_format);
+  put_u32(room, 0);
+  put_u64(room, context.keyspace_hash);
+  put_u64(room, context.key_hash);
+  put_u64(room, context.stamp);
+  context.vector.encode(room);
+  room.finish();
+  set_u32(out, 1, checksum32(ByteView(out).substr(checked_from)));
   return out;
 }
 
 Result<Context> decode_context(ByteView bytes) {
+  const auto refused = [] {
+    return Status{Code::invalid, "these bytes are not a context: pass one that a get returned"};
+  };
   Decoder head(bytes);
   const std::uint8_t format = head.u8();
   const std::uint32_t checksum = head.u32();
   const ByteView body = head.rest();
-  const Status refused{Code::invalid,
-                       "these bytes are not a context: pass one that a get returned"};
-  if (head.failed() || format != context_format || checksum32(body) != checksum) return refused;
+  if (head.failed() || format != context_format || checksum32(body) != checksum) return refused();
   Decoder in(body);
   Context context;
   context.keyspace_hash = in.u64();
   context.key_hash = in.u64();
   context.stamp = in.u64();
   context.vector = VersionVector::decode(in);
-  if (!in.complete() || context.stamp < context.vector.latest_stamp()) return refused;
+  if (!in.complete() || context.stamp < context.vector.latest_stamp()) return refused();
   return context;
 }
 

@@ -1,6 +1,7 @@
 #include "replication/version/record.h"
 
 #include <algorithm>
+#include <memory>
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
@@ -19,19 +20,15 @@ constexpr std::uint8_t flags_known = flag_tombstone | flag_expiry | flag_request
 // Actor index, counter, flags, stamp, value length.
 constexpr std::size_t sibling_bytes_min = 1 + 1 + 1 + 8 + 1;
 
-// So that the bytes are allocated once: everything fixed and every varint at its longest.
-std::size_t encoded_bytes_bound(const Record& record) {
-  constexpr std::size_t varint = 10;
-  constexpr std::size_t actor = 16 + 8 + varint;
-  constexpr std::size_t content = 1 + 8 + 8 + (16 + varint) + varint;
-  std::size_t bytes = checked_from + 1 + 3 * varint;
-  bytes += record.vector.size() * (actor + varint + 8);
+std::size_t encoded_bytes_max(const Record& record) {
+  constexpr std::size_t content_bytes_max = 1 + 8 + 8 + request_id_bytes_max + varint_bytes_max;
+  std::size_t bytes = checked_from + 1 + varint_bytes_max + record.vector.encoded_bytes_max();
   for (const Sibling& sibling : record.siblings)
-    bytes += actor + varint + content + sibling.value.size();
+    bytes += actor_bytes_max + varint_bytes_max + content_bytes_max + sibling.value.size();
   return bytes;
 }
 
-void encode_content(Bytes& out, const Sibling& sibling) {
+void encode_content(Room& out, const Sibling& sibling) {
   const std::uint64_t expires_us = sibling.tombstone ? 0 : sibling.expires_us;
   std::uint8_t flags = 0;
   if (sibling.tombstone) flags |= flag_tombstone;
@@ -65,7 +62,7 @@ Sibling copy_of(const SiblingView& view) {
   return {view.dot, view.stamp, view.tombstone, view.expires_us, view.request, Bytes(view.value)};
 }
 
-void encode_siblings(Bytes& out, const Record& record) {
+void encode_siblings(Room& out, const Record& record) {
   record.vector.encode(out);
   put_varint(out, record.siblings.size());
   const auto& entries = record.vector.entries();
@@ -104,7 +101,7 @@ void decode_siblings(Decoder& in, Record& record) {
   }
 }
 
-void encode_lww(Bytes& out, const Record& record) {
+void encode_lww(Room& out, const Record& record) {
   RW_CHECK(record.vector.empty() && record.siblings.size() <= 1);
   for (const Sibling& sibling : record.siblings) {
     put_actor(out, sibling.dot.actor);
@@ -123,6 +120,14 @@ SiblingView decode_lww_sibling(Decoder& in) {
 
 void decode_lww(Decoder& in, Record& record) {
   if (in.left() > 0) record.siblings.push_back(copy_of(decode_lww_sibling(in)));
+}
+
+// Whether `verify_record` finds nothing wrong.
+bool is_sound(ByteView bytes, ByteView key) {
+  Decoder in(bytes);
+  const std::uint8_t format = in.u8();
+  const std::uint32_t checksum = in.u32();
+  return format == record_format && in.left() > 0 && checksum32(key, in.rest()) == checksum;
 }
 
 Status corrupt(ByteView key, std::string_view why) {
@@ -151,21 +156,21 @@ Context Record::context(ByteView keyspace, ByteView key) const {
 
 Bytes encode_record(const Record& record, ByteView key) {
   Bytes out;
-  out.reserve(encoded_bytes_bound(record));
-  put_u8(out, record_format);
-  put_u32(out, 0);
-  put_u8(out, static_cast<std::uint8_t>(record.kind));
+  Room room(out, encoded_bytes_max(record));
+  put_u8(room, record_format);
+  put_u32(room, 0);
+  put_u8(room, static_cast<std::uint8_t>(record.kind));
   if (record.kind == RecordKind::lww)
-    encode_lww(out, record);
+    encode_lww(room, record);
   else
-    encode_siblings(out, record);
-  Bytes checksum;
-  put_u32(checksum, checksum32(key, ByteView(out).substr(checked_from)));
-  out.replace(1, checksum.size(), checksum);
+    encode_siblings(room, record);
+  room.finish();
+  set_u32(out, 1, checksum32(key, ByteView(out).substr(checked_from)));
   return out;
 }
 
 Status verify_record(ByteView bytes, ByteView key) {
+  if (is_sound(bytes, key)) return {};
   Decoder in(bytes);
   const std::uint8_t format = in.u8();
   const std::uint32_t checksum = in.u32();
@@ -192,7 +197,7 @@ Result<Record> decode_record(ByteView bytes, ByteView key, RecordKind kind) {
 }
 
 std::optional<SiblingView> view_lww(ByteView canonical, ByteView key) {
-  if (!verify_record(canonical, key).is_ok()) return std::nullopt;
+  if (!is_sound(canonical, key)) return std::nullopt;
   Decoder in(canonical.substr(checked_from));
   if (in.u8() != static_cast<std::uint8_t>(RecordKind::lww)) return std::nullopt;
   const SiblingView sibling = decode_lww_sibling(in);
@@ -212,44 +217,50 @@ const SiblingView* SiblingsView::find(const Dot& dot) const {
   return nullptr;
 }
 
-std::optional<SiblingsView> view_siblings(ByteView canonical, ByteView key) {
-  if (!verify_record(canonical, key).is_ok()) return std::nullopt;
+bool SiblingsView::read(ByteView canonical, ByteView key) {
+  entry_count_ = 0;
+  sibling_count_ = 0;
+  if (!is_sound(canonical, key)) return false;
   Decoder in(canonical.substr(checked_from));
-  if (in.u8() != static_cast<std::uint8_t>(RecordKind::siblings)) return std::nullopt;
-  SiblingsView view;
-  const std::uint64_t entries = in.varint();
-  if (entries > view.entries_.size()) return std::nullopt;
-  for (; view.entry_count_ < entries; ++view.entry_count_) {
-    VersionVector::Entry& entry = view.entries_[view.entry_count_];
+  if (in.u8() != static_cast<std::uint8_t>(RecordKind::siblings)) return false;
+  return read_entries(in) && in.varint() == 0 && read_siblings(in) && in.complete();
+}
+
+bool SiblingsView::read_entries(Decoder& in) {
+  const std::uint64_t count = in.varint();
+  if (count > entries_.size()) return false;
+  for (; entry_count_ < count; ++entry_count_) {
+    VersionVector::Entry& entry = *std::construct_at(&entries_[entry_count_]);
     entry.actor = take_actor(in);
     entry.counter = in.varint();
     entry.stamp = in.u64();
-    const bool is_ordered =
-        view.entry_count_ == 0 || view.entries_[view.entry_count_ - 1].actor < entry.actor;
-    if (!is_ordered || entry.counter == 0) return std::nullopt;
+    if (entry.counter == 0) return false;
+    if (entry_count_ > 0 && !(entries_[entry_count_ - 1].actor < entry.actor)) return false;
   }
-  const std::uint64_t detached = in.varint();
-  const std::uint64_t siblings = in.varint();
-  if (detached != 0 || siblings > view.siblings_.size()) return std::nullopt;
-  for (; view.sibling_count_ < siblings; ++view.sibling_count_) {
-    SiblingView& sibling = view.siblings_[view.sibling_count_];
+  return true;
+}
+
+bool SiblingsView::read_siblings(Decoder& in) {
+  const std::uint64_t count = in.varint();
+  if (count > siblings_.size()) return false;
+  for (; sibling_count_ < count; ++sibling_count_) {
+    SiblingView& sibling = *std::construct_at(&siblings_[sibling_count_]);
     const std::uint64_t index = in.varint();
     sibling.dot.counter = in.varint();
-    if (index >= entries || sibling.dot.counter == 0 ||
-        sibling.dot.counter > view.entries_[index].counter)
-      return std::nullopt;
-    sibling.dot.actor = view.entries_[index].actor;
+    if (index >= entry_count_ || sibling.dot.counter == 0 ||
+        sibling.dot.counter > entries_[index].counter)
+      return false;
+    sibling.dot.actor = entries_[index].actor;
     decode_content(in, sibling);
-    if (view.sibling_count_ > 0 && !(view.siblings_[view.sibling_count_ - 1].dot < sibling.dot))
-      return std::nullopt;
+    if (sibling_count_ > 0 && !(siblings_[sibling_count_ - 1].dot < sibling.dot)) return false;
   }
-  if (!in.complete()) return std::nullopt;
-  return view;
+  return true;
 }
 
 Status check_record(ByteView canonical, ByteView key, RecordKind kind) {
   if (kind == RecordKind::lww && view_lww(canonical, key)) return ok_status();
-  if (kind == RecordKind::siblings && view_siblings(canonical, key)) return ok_status();
+  if (SiblingsView view; kind == RecordKind::siblings && view.read(canonical, key))
+    return ok_status();
   return decode_record(canonical, key, kind).status();
 }
 

@@ -28,6 +28,11 @@ std::optional<SiblingView> view_lww(ByteView canonical, ByteView key);
 // siblings, no detached dots.
 class SiblingsView {
  public:
+  SiblingsView() {}  // NOLINT: the arrays are left as they are
+
+  // False where `decode_record` would fail, or where the record is out of the ordinary.
+  bool read(ByteView canonical, ByteView key);
+
   std::span<const VersionVector::Entry> entries() const { return {entries_.data(), entry_count_}; }
   std::span<const SiblingView> siblings() const { return {siblings_.data(), sibling_count_}; }
   // As VersionVector says.
@@ -35,15 +40,20 @@ class SiblingsView {
   const SiblingView* find(const Dot& dot) const;
 
  private:
-  friend std::optional<SiblingsView> view_siblings(ByteView canonical, ByteView key);
+  bool read_entries(Decoder& in);
+  bool read_siblings(Decoder& in);
 
-  std::array<VersionVector::Entry, 8> entries_;
-  std::array<SiblingView, 4> siblings_;
+  // In unions, for most of their places are never needed, and a record is read several times for
+  // each put.
+  union {
+    std::array<VersionVector::Entry, 8> entries_;
+  };
+  union {
+    std::array<SiblingView, 4> siblings_;
+  };
   std::size_t entry_count_ = 0;
   std::size_t sibling_count_ = 0;
 };
-// Nullopt where `decode_record` would fail, or where the record is out of the ordinary.
-std::optional<SiblingsView> view_siblings(ByteView canonical, ByteView key);
 
 // Whether `decode_record` would succeed; cheaper where the record need not be kept.
 Status check_record(ByteView canonical, ByteView key, RecordKind kind);

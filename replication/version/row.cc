@@ -106,18 +106,21 @@ std::optional<Bytes> merge_siblings_rows(std::optional<ByteView> base, ByteView 
   if (operand.empty() || static_cast<std::uint8_t>(operand.front()) != flags_none)
     return std::nullopt;
   const ByteView canonical = operand.substr(1);
-  const auto right = view_siblings(canonical, key);
-  if (!right) return std::nullopt;
+  SiblingsView right;
+  if (!right.read(canonical, key)) return std::nullopt;
   if (!base) return encode_operand(canonical);
   const auto parts = split_row(*base);
   if (!parts || !parts->damaged.empty()) return std::nullopt;
-  const auto left = view_siblings(parts->canonical, key);
-  if (!left || !supersedes(*right, *left)) return std::nullopt;
+  SiblingsView left;
+  if (!left.read(parts->canonical, key) || !supersedes(right, left)) return std::nullopt;
   const bool keeps_mark =
-      parts->mark && (right->counter_of(*parts->mark) <= left->counter_of(*parts->mark) ||
+      parts->mark && (right.counter_of(*parts->mark) <= left.counter_of(*parts->mark) ||
                       seeded_bug(SeededBug::mark_kept_from_peer));
   if (!keeps_mark) return encode_operand(canonical);
-  Bytes out(base->substr(0, base->size() - parts->canonical.size()));
+  const ByteView header = base->substr(0, base->size() - parts->canonical.size());
+  Bytes out;
+  out.reserve(header.size() + canonical.size());
+  out.append(header);
   out.append(canonical);
   return out;
 }

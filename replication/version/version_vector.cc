@@ -144,33 +144,17 @@ Timestamp VersionVector::latest_stamp() const {
   return latest;
 }
 
-void VersionVector::encode(Bytes& out) const {
-  put_varint(out, entries_.size());
-  for (const Entry& entry : entries_) {
-    put_actor(out, entry.actor);
-    put_varint(out, entry.counter);
-    put_u64(out, entry.stamp);
-  }
-  put_varint(out, detached_.size());
-  for (const Detached& each : detached_) {
-    put_actor(out, each.dot.actor);
-    put_varint(out, each.dot.counter);
-    put_u64(out, each.stamp);
-  }
-}
-
 VersionVector VersionVector::decode(Decoder& in) {
   VersionVector vector;
   const std::size_t count = in.count(entry_bytes_min);
   vector.entries_.reserve(count);
   for (std::size_t i = 0; i < count && !in.failed(); ++i) {
-    Entry entry;
+    Entry& entry = vector.entries_.emplace_back();
     entry.actor = take_actor(in);
     entry.counter = in.varint();
     entry.stamp = in.u64();
-    const bool ordered = i == 0 || vector.entries_.back().actor < entry.actor;
+    const bool ordered = i == 0 || vector.entries_[i - 1].actor < entry.actor;
     if (!ordered || entry.counter == 0) in.fail();
-    vector.entries_.push_back(entry);
   }
   const std::size_t detached = in.count(entry_bytes_min);
   for (std::size_t i = 0; i < detached && !in.failed(); ++i) {

@@ -60,7 +60,18 @@ class VersionVector {
   void merge(const VersionVector& other);
   Timestamp latest_stamp() const;
 
-  void encode(Bytes& out) const;
+  // `Out` as in coding.h; at most `encoded_bytes_max` bytes.
+  template <typename Out>
+  void encode(Out& out) const {
+    put_varint(out, entries_.size());
+    for (const Entry& entry : entries_) encode_one(out, entry.actor, entry.counter, entry.stamp);
+    put_varint(out, detached_.size());
+    for (const Detached& each : detached_)
+      encode_one(out, each.dot.actor, each.dot.counter, each.stamp);
+  }
+  std::size_t encoded_bytes_max() const {
+    return 2 * varint_bytes_max + size() * (actor_bytes_max + varint_bytes_max + 8);
+  }
   // Fails the decoder unless entries and detached dots are in strict order, with counters above
   // zero, and no entry covers a detached dot.
   static VersionVector decode(Decoder& in);
@@ -68,6 +79,13 @@ class VersionVector {
   friend bool operator==(const VersionVector&, const VersionVector&) = default;
 
  private:
+  template <typename Out>
+  static void encode_one(Out& out, const Actor& actor, std::uint64_t counter, Timestamp stamp) {
+    put_actor(out, actor);
+    put_varint(out, counter);
+    put_u64(out, stamp);
+  }
+
   std::vector<Entry>::iterator find(const Actor& actor);
   bool raise_known(const std::vector<Entry>& other);
   void merge_entries(const std::vector<Entry>& other);

@@ -30,6 +30,63 @@ TEST(Coding, varint_has_these_bytes_and_comes_back) {
   }
 }
 
+// Where more follows, it is read in another way.
+TEST(Coding, varint_before_other_bytes_comes_back_and_takes_only_its_own) {
+  for (const char follows : {'\x00', '\x7f', '\xff'}) {
+    for (int bits = 0; bits < 64; ++bits) {
+      for (const std::uint64_t value : {std::uint64_t{1} << bits, (std::uint64_t{1} << bits) - 1}) {
+        const Bytes encoded = varint(value) + Bytes(16, follows);
+        Decoder decoder(encoded);
+        EXPECT_EQ(decoder.varint(), value);
+        EXPECT_EQ(decoder.left(), 16u);
+        EXPECT_FALSE(decoder.failed());
+      }
+    }
+    for (std::size_t size = 2; size <= 10; ++size) {
+      const Bytes encoded = Bytes(size - 1, '\x81') + Bytes(1, '\0') + Bytes(16, follows);
+      Decoder decoder(encoded);
+      EXPECT_EQ(decoder.varint(), 0u) << size;
+      EXPECT_TRUE(decoder.failed()) << "not the shortest form, of size " << size;
+    }
+    const Bytes without_end = Bytes(10, '\xff') + Bytes(16, follows);
+    Decoder endless(without_end);
+    EXPECT_EQ(endless.varint(), 0u);
+    EXPECT_TRUE(endless.failed());
+  }
+}
+
+TEST(Coding, room_holds_what_is_written_and_no_more) {
+  Bytes appended = "before";
+  Bytes in_room = appended;
+  const auto write = [](auto& out) {
+    put_u8(out, 7);
+    put_u32(out, 1);
+    put_u64(out, 2);
+    put_u64_big_endian(out, 3);
+    put_varint(out, 300);
+    put_bytes(out, "value");
+    put_bytes(out, "");
+  };
+  write(appended);
+  Room room(in_room, 100);
+  write(room);
+  room.finish();
+  EXPECT_EQ(in_room, appended);
+  set_u32(in_room, 7, 0x01020304);
+  EXPECT_EQ(to_hex(in_room.substr(6, 5)), "0704030201");
+}
+
+TEST(CodingDeathTest, room_that_is_too_small_is_never_overrun) {
+  Bytes out;
+  Room room(out, 3);
+  EXPECT_DEATH(put_u32(room, 1), "size <=");
+  put_u8(room, 1);
+  put_u8(room, 2);
+  put_u8(room, 3);
+  EXPECT_DEATH(put_u8(room, 4), "at_ != end_");
+  EXPECT_DEATH(set_u32(out, 1, 0), "out.size");
+}
+
 TEST(Coding, varint_in_another_form_is_refused) {
   const std::vector<Bytes> refused = {
       Bytes("\x80\x00", 2),                                   // zero in two bytes
