@@ -1,7 +1,9 @@
 #pragma once
 
+#include <algorithm>
+#include <cstddef>
 #include <cstdint>
-#include <deque>
+#include <memory>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -28,14 +30,10 @@ class SlotTable {
 
   template <typename... Arguments>
   Id add(Arguments&&... of_value) {
-    if (free_.empty()) {
-      RW_CHECK(slots_.size() < slots_max);
-      free_.push_back(static_cast<std::uint32_t>(slots_.size()));
-      slots_.emplace_back().uses = first_use_;
-    }
+    if (free_.empty()) add_slots();
     const std::uint32_t at = free_.back();
     free_.pop_back();
-    Slot& slot = slots_[at];
+    Slot& slot = slot_at(at);
     slot.uses = (slot.uses + 1) & uses_mask;
     slot.value.emplace(std::forward<Arguments>(of_value)...);
     return slot.uses << slot_bits | (at + 1);
@@ -44,8 +42,8 @@ class SlotTable {
   // Null when there is no such entry, or no more.
   T* find(Id id) {
     const std::uint64_t at = (id & slot_mask) - 1;
-    if (at >= slots_.size()) return nullptr;
-    Slot& slot = slots_[at];
+    if (at >= slot_count_) return nullptr;
+    Slot& slot = slot_at(at);
     return slot.value && slot.uses == id >> slot_bits ? &*slot.value : nullptr;
   }
   T& at(Id id) {
@@ -58,11 +56,11 @@ class SlotTable {
   void erase(Id id) {
     RW_CHECK(find(id) != nullptr);
     const auto at = static_cast<std::uint32_t>((id & slot_mask) - 1);
-    slots_[at].value.reset();
+    slot_at(at).value.reset();
     free_.push_back(at);
   }
 
-  std::size_t size() const { return slots_.size() - free_.size(); }
+  std::size_t size() const { return slot_count_ - free_.size(); }
 
  private:
   struct Slot {
@@ -73,9 +71,28 @@ class SlotTable {
   static constexpr std::uint64_t slot_mask = (std::uint64_t{1} << slot_bits) - 1;
   static constexpr std::uint64_t uses_mask = (std::uint64_t{1} << (id_bits - slot_bits)) - 1;
   static constexpr std::size_t slots_max = slot_mask;  // the number 0 names none
+  // Slots come in blocks, so that they stay where they are and are found by a shift.
+  static constexpr int block_bits = 4;
+  static constexpr std::size_t block_slots = std::size_t{1} << block_bits;
+
+  Slot& slot_at(std::uint64_t at) { return blocks_[at >> block_bits][at & (block_slots - 1)]; }
+
+  void add_slots() {
+    const std::size_t added = std::min(block_slots, slots_max - slot_count_);
+    RW_CHECK(added > 0);
+    blocks_.push_back(std::make_unique<Slot[]>(block_slots));
+    slot_count_ += added;
+    // The lowest is taken first.
+    for (std::size_t i = 0; i < added; ++i) {
+      const std::size_t at = slot_count_ - 1 - i;
+      slot_at(at).uses = first_use_;
+      free_.push_back(static_cast<std::uint32_t>(at));
+    }
+  }
 
   std::uint64_t first_use_;
-  std::deque<Slot> slots_;
+  std::vector<std::unique_ptr<Slot[]>> blocks_;
+  std::size_t slot_count_ = 0;
   std::vector<std::uint32_t> free_;
 };
 
