@@ -117,11 +117,10 @@ std::vector<Result<std::optional<Bytes>>> MemoryEngine::multi_get(std::span<cons
     found.assign(keys.size(), status);
     return found;
   }
-  // All are found before any is copied, so that the waits for memory overlap.
-  std::vector<Rows::iterator> places;
-  places.reserve(keys.size());
-  for (const Bytes& key : keys) places.push_back(find_row(key));
-  for (const auto at : places) {
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    if (i % rows_prefetched_max == 0)
+      prefetch_rows(keys.size() - i, [&](std::size_t at) { return ByteView(keys[i + at]); });
+    const auto at = find_row(keys[i]);
     if (at == rows_.end())
       found.emplace_back(std::optional<Bytes>());
     else
@@ -174,15 +173,17 @@ Result<std::uint64_t> MemoryEngine::write_operations(std::span<const LogOperatio
   return ++sequence_;
 }
 
-// Rows lie all over the memory: what a batch will touch is asked for before it is applied, step by
-// step, so that the waits overlap.
-void MemoryEngine::prefetch_rows(std::span<const LogOperation> operations) {
+// Rows lie all over the memory: what a batch will touch is asked for before it is looked at, step
+// by step, so that the waits overlap. Of `count` keys as many as make sense.
+template <typename KeyAt>
+void MemoryEngine::prefetch_rows(std::size_t count, const KeyAt& key_at) {
+  if (count < 2) return;
   constexpr std::size_t cache_line_bytes = 64;
   std::array<std::uint64_t, rows_prefetched_max> hashes;
   std::array<Rows::iterator, rows_prefetched_max> places;
-  const std::size_t count = std::min(operations.size(), rows_prefetched_max);
+  count = std::min(count, rows_prefetched_max);
   for (std::size_t i = 0; i < count; ++i) {
-    hashes[i] = hash64(operations[i].key);
+    hashes[i] = hash64(key_at(i));
     index_.prefetch(hashes[i]);
   }
   for (std::size_t i = 0; i < count; ++i) {
@@ -200,8 +201,10 @@ void MemoryEngine::prefetch_rows(std::span<const LogOperation> operations) {
 }
 
 Status MemoryEngine::apply(std::span<const LogOperation> operations) {
-  if (operations.size() > 1) prefetch_rows(operations);
-  for (const LogOperation& operation : operations) {
+  for (std::size_t i = 0; i < operations.size(); ++i) {
+    if (i % rows_prefetched_max == 0)
+      prefetch_rows(operations.size() - i, [&](std::size_t at) { return operations[i + at].key; });
+    const LogOperation& operation = operations[i];
     switch (operation.kind) {
       case LogKind::put:
         put_row(find_row(operation.key), operation.key, Bytes(operation.value));

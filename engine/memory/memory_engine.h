@@ -61,7 +61,8 @@ class MemoryEngine final : public StorageEngine {
   RowsPart find_range(const KeyRange& range);
   Rows::iterator find_row(ByteView key);
   Status apply(std::span<const LogOperation> operations);
-  void prefetch_rows(std::span<const LogOperation> operations);
+  template <typename KeyAt>
+  void prefetch_rows(std::size_t count, const KeyAt& key_at);
   void put_row(Rows::iterator at, ByteView key, Bytes row);
   void erase_rows(const RowsPart& part);
   void merge_row(ByteView key, ByteView operand);
