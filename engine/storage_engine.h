@@ -30,6 +30,7 @@ struct Capabilities {
   bool merge = false;         // takes WriteBatch::merge and folds with the RecordPolicy
   bool non_blocking = false;  // does something useful when called with MayBlock::no
   Durability durability = Durability::none;  // the strongest class this instance can give
+  bool folds_at_once = false;  // with `merge`: in `write` itself, so that no operands gather
 };
 
 using EngineOptions = std::map<std::string, std::string, std::less<>>;

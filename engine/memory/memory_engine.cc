@@ -44,7 +44,7 @@ LogKind log_kind(WriteBatch::Kind kind) {
 MemoryEngine::~MemoryEngine() { close().ignore("a destructor has nobody to tell"); }
 
 Capabilities MemoryEngine::capabilities() const {
-  return {native_merge_, true, context_.disk ? Durability::disk : Durability::none};
+  return {native_merge_, true, context_.disk ? Durability::disk : Durability::none, true};
 }
 
 Status MemoryEngine::read_options(const EngineOptions& options) {

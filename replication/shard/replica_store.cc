@@ -28,11 +28,12 @@ bool certainly_not_applied(Code code) {
 }  // namespace
 
 ReplicaStore::ReplicaStore(EngineIndex engine, std::shared_ptr<const Keyspace> keyspace,
-                           bool native_merge, DotIssuer& issuer, HybridClock& clock,
+                           const Capabilities& capabilities, DotIssuer& issuer, HybridClock& clock,
                            Counters& counters)
     : keyspace_(std::move(keyspace)),
       kind_(keyspace_->kind()),
-      native_merge_(native_merge),
+      native_merge_(capabilities.merge),
+      operands_gather_(capabilities.merge && !capabilities.folds_at_once),
       issuer_(issuer),
       clock_(clock),
       counters_(counters),
@@ -211,7 +212,7 @@ void ReplicaStore::issue_blind(TaskId id, Line& line, Moment moment) {
   ++line.at_engine;
   if (task.row == RowKind::fallback) note_fallback_write();
   port_.merge(id, storage_key(task.row, line.token, line.key), encode_operand(task.record));
-  note_blind_write(task, line);
+  if (operands_gather_) note_blind_write(task, line);
 }
 
 void ReplicaStore::note_fallback_write() {

@@ -32,8 +32,9 @@ namespace ringwright {
 // 4. Every member that was accepted ends in exactly one last event.
 class ReplicaStore {
  public:
-  ReplicaStore(EngineIndex engine, std::shared_ptr<const Keyspace> keyspace, bool native_merge,
-               DotIssuer& issuer, HybridClock& clock, Counters& counters);
+  ReplicaStore(EngineIndex engine, std::shared_ptr<const Keyspace> keyspace,
+               const Capabilities& capabilities, DotIssuer& issuer, HybridClock& clock,
+               Counters& counters);
 
   // What became of something asked, by the caller's token.
   struct Event {
@@ -152,6 +153,7 @@ class ReplicaStore {
   std::shared_ptr<const Keyspace> keyspace_;
   RecordKind kind_;
   bool native_merge_;
+  bool operands_gather_;
   DotIssuer& issuer_;
   HybridClock& clock_;
   Counters& counters_;

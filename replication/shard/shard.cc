@@ -213,7 +213,7 @@ Shard::Machine::Machine(ShardSettings settings, std::shared_ptr<const NodeState>
     copies_.push_back(std::make_unique<Copies>(
         Copies{settings_.keyspaces[i],
                ReplicaStore(static_cast<EngineIndex>(i), settings_.keyspaces[i],
-                            settings_.capabilities[i].merge, issuer_, clock_, counters_),
+                            settings_.capabilities[i], issuer_, clock_, counters_),
                Handoff(fallback_range(settings_.shard, settings_.shards))}));
   }
   update(std::move(state));

@@ -101,6 +101,8 @@ void SimulatedProcess::make_machines(Timestamp stored_bound) {
   shard.endpoints = settings_.endpoints;
   shard.keyspaces = {settings_.keyspace};
   shard.capabilities = {engine_->capabilities()};
+  // As of an engine where operands gather, so that what folds them is simulated too.
+  shard.capabilities.front().folds_at_once = false;
   shard.frame_bytes_max = settings_.frame_bytes_max;
   shard.operations_max = settings_.operations_max;
   for (shard.shard = 0; shard.shard < settings_.shards; ++shard.shard) {

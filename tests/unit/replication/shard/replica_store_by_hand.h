@@ -26,9 +26,17 @@ class FixedKindResolver final : public ConflictResolver {
 struct StoreSetup {
   RecordKind kind = RecordKind::siblings;
   bool native_merge = true;
+  bool folds_at_once = false;
   Durability durability = Durability::os;
   std::size_t siblings_max = 100;
 };
+
+inline Capabilities capabilities_of(const StoreSetup& setup) {
+  Capabilities capabilities;
+  capabilities.merge = setup.native_merge;
+  capabilities.folds_at_once = setup.folds_at_once;
+  return capabilities;
+}
 
 inline std::shared_ptr<const Keyspace> keyspace_of(const StoreSetup& setup) {
   auto keyspace = std::make_shared<Keyspace>();
@@ -48,7 +56,7 @@ class StoreByHand {
   explicit StoreByHand(StoreSetup setup = {})
       : kind(setup.kind),
         engine(setup.kind),
-        store(0, keyspace_of(setup), setup.native_merge, issuer, clock, counters) {
+        store(0, keyspace_of(setup), capabilities_of(setup), issuer, clock, counters) {
     clock.set_bound(timestamp_max);
   }
 

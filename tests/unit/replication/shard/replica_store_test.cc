@@ -521,6 +521,16 @@ TEST(ReplicaStoreFold, AfterSoManyBlindWritesTheRowIsWrittenWhole) {
   for (const auto& event : node.events) EXPECT_EQ(event.kind, durable);
 }
 
+TEST(ReplicaStoreFold, IsNotNeededWhereTheEngineFoldsAtOnce) {
+  StoreByHand node({.folds_at_once = true});
+  for (std::uint64_t i = 1; i <= 2 * limits::max_operands; ++i) {
+    node.merge(i, key, peer_record(i, "v"));
+    node.end_write();
+    ASSERT_EQ(node.pending(Work::read), 0u) << i;
+  }
+  EXPECT_EQ(node.values(key).size(), 2 * limits::max_operands);
+}
+
 TEST(ReplicaStoreFold, KeepsTheMarkAndWhatCameMeanwhile) {
   StoreByHand node;
   node.put(1, key, "mine");
