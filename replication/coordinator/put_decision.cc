@@ -57,6 +57,14 @@ Context seen_after(Context context, const Record& record, const Dot& dot) {
   return context;
 }
 
+// The put replaces each sibling, and none of them is what an earlier attempt of it left.
+bool discards_all(const SiblingsView& own, const PutIntent& intent) {
+  return std::all_of(own.siblings().begin(), own.siblings().end(), [&](const SiblingView& each) {
+    const bool is_earlier = !intent.request.empty() && each.request == intent.request;
+    return !is_earlier && intent.context.vector.covers(each.dot);
+  });
+}
+
 // The last actor of the issuer's present start that the vector names.
 std::optional<Actor> own_actor_in(const VersionVector& vector, const DotIssuer& issuer) {
   std::optional<Actor> found;
@@ -126,6 +134,21 @@ Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timest
   decision.context = seen_after(std::move(intent.context), record, decision.dot);
   decision.row.record = std::move(record);
   return decision;
+}
+
+Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timestamp stamp,
+                               ByteView row, DotIssuer& issuer) {
+  RowView view;
+  if (!view.read(row, intent.key) || !discards_all(view.record, intent))
+    return decide_put(std::move(intent), bounds, stamp,
+                      decode_row(row, intent.key, RecordKind::siblings), {}, issuer);
+  Row bare;
+  bare.mark = view.mark;
+  bare.record.vector = VersionVector(view.record.entries());
+  // As apply_update does with each sibling that it discards.
+  for (const SiblingView& sibling : view.record.siblings())
+    bare.record.vector.touch(sibling.dot.actor, stamp);
+  return decide_put(std::move(intent), bounds, stamp, std::move(bare), {}, issuer);
 }
 
 Record lww_record(PutIntent intent, Timestamp stamp, DotIssuer& issuer) {

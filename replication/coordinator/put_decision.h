@@ -41,6 +41,11 @@ struct PutDecision {
 Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timestamp stamp, Row row,
                                const Row& other, DotIssuer& issuer);
 
+// The same where the key has no other row and `row` has not been decoded. Most clients have seen
+// all that it holds: then none of its values is copied, only to be discarded.
+Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timestamp stamp,
+                               ByteView row, DotIssuer& issuer);
+
 // Kind `lww`: the greatest stamp wins, so no own record is needed.
 Record lww_record(PutIntent intent, Timestamp stamp, DotIssuer& issuer);
 

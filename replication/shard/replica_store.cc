@@ -77,7 +77,7 @@ void ReplicaStore::merge(std::uint64_t token, RowKind row, Bytes key, Bytes reco
   if (Status sound = check_record(task.record, key, kind_); !sound.is_ok())
     fail(id, std::move(sound));
   else
-    enqueue(id, key, moment);
+    enqueue(id, std::move(key), moment);
 }
 
 void ReplicaStore::remove_delivered(std::uint64_t token, Bytes key, Bytes delivered,
@@ -85,7 +85,7 @@ void ReplicaStore::remove_delivered(std::uint64_t token, Bytes key, Bytes delive
   const auto [id, task] = add_task(Kind::remove, token);
   task.row = RowKind::fallback;
   task.record = std::move(delivered);
-  enqueue(id, key, moment);
+  enqueue(id, std::move(key), moment);
 }
 
 void ReplicaStore::scan(std::uint64_t token, KeyRange range, std::size_t limit) {
@@ -108,14 +108,14 @@ void ReplicaStore::no_fallback_rows(std::uint64_t at_count) {
 
 // --- a key's line ---
 
-ReplicaStore::LineId ReplicaStore::line_for(const Bytes& key) {
+ReplicaStore::LineId ReplicaStore::line_for(Bytes key) {
   const Token token = token_of(key);
   const LineId* const known =
       lines_by_key_.find(token, [&](LineId id) { return lines_.at(id).key == key; });
   if (known != nullptr) return *known;
   const LineId id = lines_.add();
   Line& line = lines_.at(id);
-  line.key = key;
+  line.key = std::move(key);
   line.token = token;
   lines_by_key_.insert(token, id);
   return id;
@@ -128,8 +128,8 @@ void ReplicaStore::end_line_if_idle(LineId id) {
   lines_.erase(id);
 }
 
-void ReplicaStore::enqueue(TaskId id, const Bytes& key, Moment moment) {
-  const LineId line_id = line_for(key);
+void ReplicaStore::enqueue(TaskId id, Bytes key, Moment moment) {
+  const LineId line_id = line_for(std::move(key));
   Line& line = lines_.at(line_id);
   tasks_.at(id).line = line_id;
   if (line.waiting >= limits::key_waiters_max) {
@@ -189,6 +189,10 @@ void ReplicaStore::start_reading(TaskId id, Line& line) {
   read_rows(id, line.token, line.key);
 }
 
+PutLimits ReplicaStore::put_limits() const {
+  return {keyspace_->siblings_max, keyspace_->record_bytes_max};
+}
+
 Record ReplicaStore::write_lww(Task& task, Timestamp stamp) {
   Record written = lww_record(task.intent, stamp, issuer_);
   task.dot = written.siblings.front().dot;
@@ -240,6 +244,10 @@ void ReplicaStore::rows_arrived(TaskId id, const Status& status, Stored stored, 
   const LineId line_id = task.line;
   Line& line = lines_.at(line_id);
   line.reading = 0;
+  if (put_undecoded(id, line, status, stored, moment)) {
+    advance(line_id, moment);
+    return;
+  }
   auto data = usable_row(task, RowKind::data, status, stored, 0);
   auto fallback = usable_row(task, RowKind::fallback, status, stored, 1);
   if (task.called_off)
@@ -271,7 +279,7 @@ Result<Row> ReplicaStore::usable_row(const Task& task, RowKind kind, const Statu
   return decode_row(**stored[at], line_of(task).key, kind_);
 }
 
-void ReplicaStore::decide(TaskId id, Line& line, Rows rows, Moment moment) {
+void ReplicaStore::decide(TaskId id, Line& line, Rows&& rows, Moment moment) {
   switch (tasks_.at(id).kind) {
     case Kind::put:
       decide_put_write(id, line, std::move(rows), moment);
@@ -291,7 +299,7 @@ void ReplicaStore::decide(TaskId id, Line& line, Rows rows, Moment moment) {
   }
 }
 
-void ReplicaStore::decide_put_write(TaskId id, Line& line, Rows rows, Moment moment) {
+void ReplicaStore::decide_put_write(TaskId id, Line& line, Rows&& rows, Moment moment) {
   Task& task = tasks_.at(id);
   const auto stamp = clock_.issue(moment.wall_us);
   if (!stamp) {
@@ -300,31 +308,56 @@ void ReplicaStore::decide_put_write(TaskId id, Line& line, Rows rows, Moment mom
   }
   Row& own = task.row == RowKind::data ? rows.data : rows.fallback;
   const Row& other = task.row == RowKind::data ? rows.fallback : rows.data;
-  Bytes encoded;
   if (kind_ == RecordKind::lww) {
     merge_into_row(own, write_lww(task, *stamp));
-    encoded = encode_row(own, line.key);
-  } else {
-    const PutLimits bounds{keyspace_->siblings_max, keyspace_->record_bytes_max};
-    auto decision =
-        decide_put(std::move(task.intent), bounds, *stamp, std::move(own), other, issuer_);
-    if (!decision) {
-      fail(id, decision.error());
-      return;
-    }
-    own = std::move(decision->row);
-    task.record = std::move(decision->canonical);
-    task.context = std::move(decision->context);
-    task.dot = decision->dot;
-    encoded = encode_row_around(own, task.record);
+    Bytes encoded = encode_row(own, line.key);
+    issue_row(id, line, std::move(rows), std::move(encoded));
+    return;
   }
-  if (seeded_bug(SeededBug::send_before_own_apply))
-    events_.push_back(
-        {Event::Kind::put_applied, task.token, {}, task.record, task.context, task.dot, {}});
+  auto decision =
+      decide_put(std::move(task.intent), put_limits(), *stamp, std::move(own), other, issuer_);
+  if (decision)
+    issue_put(id, line, std::move(rows), std::move(*decision));
+  else
+    fail(id, decision.error());
+}
+
+// The most common put: of kind `siblings`, with one row that was there. False: not of that sort.
+bool ReplicaStore::put_undecoded(TaskId id, Line& line, const Status& status, const Stored& stored,
+                                 Moment moment) {
+  Task& task = tasks_.at(id);
+  const bool is_plain = task.kind == Kind::put && kind_ == RecordKind::siblings &&
+                        task.row == RowKind::data && !task.called_off && status.is_ok();
+  const auto is_absent = [](const auto& row) { return row.has_value() && !*row; };
+  if (!is_plain || stored.empty() || !stored[0] || !*stored[0]) return false;
+  if (!std::all_of(stored.begin() + 1, stored.end(), is_absent)) return false;
+  const auto stamp = clock_.issue(moment.wall_us);
+  if (!stamp) {
+    fail(id, stamp.error());
+    return true;
+  }
+  auto decision = decide_put(std::move(task.intent), put_limits(), *stamp, **stored[0], issuer_);
+  if (!decision) {
+    fail(id, decision.error());
+    return true;
+  }
+  Rows rows;
+  rows.fallback.record.kind = kind_;
+  issue_put(id, line, std::move(rows), std::move(*decision));
+  return true;
+}
+
+void ReplicaStore::issue_put(TaskId id, Line& line, Rows&& rows, PutDecision&& decision) {
+  Task& task = tasks_.at(id);
+  task.record = std::move(decision.canonical);
+  task.context = std::move(decision.context);
+  task.dot = decision.dot;
+  Bytes encoded = encode_row_around(decision.row, task.record);
+  (task.row == RowKind::data ? rows.data : rows.fallback) = std::move(decision.row);
   issue_row(id, line, std::move(rows), std::move(encoded));
 }
 
-void ReplicaStore::decide_merge(TaskId id, Line& line, Rows rows) {
+void ReplicaStore::decide_merge(TaskId id, Line& line, Rows&& rows) {
   const Task& task = tasks_.at(id);
   Row& row = task.row == RowKind::data ? rows.data : rows.fallback;
   if (task.heal) row.damaged.clear();
@@ -335,7 +368,7 @@ void ReplicaStore::decide_merge(TaskId id, Line& line, Rows rows) {
   issue_row(id, line, std::move(rows), std::move(encoded));
 }
 
-void ReplicaStore::decide_removal(TaskId id, Line& line, Rows rows) {
+void ReplicaStore::decide_removal(TaskId id, Line& line, Rows&& rows) {
   Task& task = tasks_.at(id);
   const Row& row = rows.fallback;
   const bool unchanged = !row.is_damaged() && encode_record(row.record, line.key) == task.record;
@@ -353,7 +386,7 @@ void ReplicaStore::decide_removal(TaskId id, Line& line, Rows rows) {
   line.chained_in_batch = port_.open_batch();
 }
 
-void ReplicaStore::decide_fold(TaskId id, Line& line, Rows rows) {
+void ReplicaStore::decide_fold(TaskId id, Line& line, Rows&& rows) {
   const Row& row = tasks_.at(id).row == RowKind::data ? rows.data : rows.fallback;
   if (row.record.empty() && !row.is_damaged()) {
     tasks_.erase(id);  // removed in the meantime
@@ -364,8 +397,11 @@ void ReplicaStore::decide_fold(TaskId id, Line& line, Rows rows) {
 }
 
 // `encoded`: the row that the task writes.
-void ReplicaStore::issue_row(TaskId id, Line& line, Rows rows, Bytes encoded) {
+void ReplicaStore::issue_row(TaskId id, Line& line, Rows&& rows, Bytes encoded) {
   Task& task = tasks_.at(id);
+  if (task.kind == Kind::put && seeded_bug(SeededBug::send_before_own_apply))
+    events_.push_back(
+        {Event::Kind::put_applied, task.token, {}, task.record, task.context, task.dot, {}});
   if (task.row == RowKind::fallback) note_fallback_write();
   port_.put(id, storage_key(task.row, line.token, line.key), std::move(encoded));
   task.issued = true;
@@ -413,13 +449,11 @@ void ReplicaStore::applied(TaskId id, const Status& status, Moment moment) {
   if (!status.is_ok()) {
     fail(id, status);
   } else if (task.kind == Kind::put && !seeded_bug(SeededBug::send_before_own_apply)) {
-    events_.push_back({Event::Kind::put_applied,
-                       task.token,
-                       {},
-                       std::move(task.record),
-                       std::move(task.context),
-                       task.dot,
-                       {}});
+    emit(Event::Kind::put_applied, task.token);
+    Event& event = events_.back();
+    event.record = std::move(task.record);
+    event.context = std::move(task.context);
+    event.dot = task.dot;
   }
   advance(line_id, moment);
 }

@@ -71,6 +71,7 @@ class ReplicaStore {
 
   bool knows(Ticket ticket) const { return port_.knows(ticket); }
   void complete(EngineCompletion completion, Moment moment);
+  bool has_events() const { return !events_.empty(); }
   // What `events` held is dropped and its room used again.
   void take_events(std::vector<Event>& events);
   void take_work(Ticket& next_ticket, std::vector<EngineWork>& work);
@@ -120,27 +121,31 @@ class ReplicaStore {
   using Stored = std::span<Result<std::optional<Bytes>>>;
 
   Line& line_of(const Task& task) { return lines_.at(task.line); }
-  LineId line_for(const Bytes& key);
+  LineId line_for(Bytes key);
   void end_line_if_idle(LineId id);
   std::pair<TaskId, Task&> add_task(Kind kind, std::uint64_t token);
-  void enqueue(TaskId id, const Bytes& key, Moment moment);
+  void enqueue(TaskId id, Bytes key, Moment moment);
   void append(Line& line, TaskId id);
   TaskId take_first(Line& line);
   void advance(LineId id, Moment moment);
   void read_rows(TaskId id, Token token, const Bytes& key);
   void start_reading(TaskId id, Line& line);
+  PutLimits put_limits() const;
   // What a put of kind `lww` stores everywhere, noted in its task.
   Record write_lww(Task& task, Timestamp stamp);
   void issue_blind(TaskId id, Line& line, Moment moment);
   void rows_arrived(TaskId id, const Status& status, Stored stored, Moment moment);
   Result<Row> usable_row(const Task& task, RowKind kind, const Status& status, const Stored& stored,
                          std::size_t at);
-  void decide(TaskId id, Line& line, Rows rows, Moment moment);
-  void decide_put_write(TaskId id, Line& line, Rows rows, Moment moment);
-  void decide_merge(TaskId id, Line& line, Rows rows);
-  void decide_removal(TaskId id, Line& line, Rows rows);
-  void decide_fold(TaskId id, Line& line, Rows rows);
-  void issue_row(TaskId id, Line& line, Rows rows, Bytes encoded);
+  void decide(TaskId id, Line& line, Rows&& rows, Moment moment);
+  void decide_put_write(TaskId id, Line& line, Rows&& rows, Moment moment);
+  bool put_undecoded(TaskId id, Line& line, const Status& status, const Stored& stored,
+                     Moment moment);
+  void issue_put(TaskId id, Line& line, Rows&& rows, PutDecision&& decision);
+  void decide_merge(TaskId id, Line& line, Rows&& rows);
+  void decide_removal(TaskId id, Line& line, Rows&& rows);
+  void decide_fold(TaskId id, Line& line, Rows&& rows);
+  void issue_row(TaskId id, Line& line, Rows&& rows, Bytes encoded);
   void applied(TaskId id, const Status& status, Moment moment);
   void end_put(const Task& task);
   void finish_read(const Task& task, const Status& status, Stored stored);

@@ -176,6 +176,13 @@ Row decode_row(ByteView bytes, ByteView key, RecordKind kind) {
   return row;
 }
 
+bool RowView::read(ByteView row, ByteView key) {
+  const auto parts = split_row(row);
+  if (!parts || !parts->damaged.empty()) return false;
+  mark = parts->mark;
+  return record.read(parts->canonical, key);
+}
+
 std::optional<ByteView> canonical_of(ByteView row) {
   const auto parts = split_row(row);
   if (!parts || !parts->damaged.empty()) return std::nullopt;

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "engine/record_policy.h"
-#include "replication/version/record.h"
+#include "replication/version/record_view.h"
 
 namespace ringwright {
 
@@ -31,6 +31,14 @@ Bytes encode_row_around(const Row& row, ByteView canonical);
 Bytes encode_operand(ByteView canonical);
 // Total: what cannot be decoded ends up in `damaged`, as a whole.
 Row decode_row(ByteView bytes, ByteView key, RecordKind kind);
+// A row of kind `siblings` without damage, its record of the ordinary sort, read where it lies.
+struct RowView {
+  std::optional<Actor> mark;
+  SiblingsView record;
+
+  // False otherwise: ask `decode_row` then.
+  bool read(ByteView row, ByteView key);
+};
 // The canonical record within a row; nullopt when the row is known to be damaged. The record itself
 // is neither checked nor decoded: verify it before it travels.
 std::optional<ByteView> canonical_of(ByteView row);

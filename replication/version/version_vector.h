@@ -1,6 +1,7 @@
 #pragma once
 
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "replication/version/actor.h"
@@ -29,6 +30,11 @@ class VersionVector {
     Timestamp stamp = 0;
     friend bool operator==(const Detached&, const Detached&) = default;
   };
+
+  VersionVector() = default;
+  // Of entries in strict order, with counters above zero.
+  explicit VersionVector(std::span<const Entry> entries)
+      : entries_(entries.begin(), entries.end()) {}
 
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Detached>& detached() const { return detached_; }

@@ -57,11 +57,28 @@ std::set<Bytes> values(const Record& record) {
   return shown;
 }
 
+// A put from the row's bytes decides as one from the row.
+void expect_same_undecoded(const PutIntent& intent, const PutLimits& bounds, Timestamp at,
+                           const Row& row, DotIssuer issuer, const Result<PutDecision>& decision) {
+  const auto other = decide_put(intent, bounds, at, encode_row(row, any_key), issuer);
+  ASSERT_EQ(other.status(), decision.status());
+  if (!decision) return;
+  EXPECT_EQ(other->row.mark, decision->row.mark);
+  EXPECT_EQ(other->row.damaged, decision->row.damaged);
+  EXPECT_EQ(other->row.record, decision->row.record);
+  EXPECT_EQ(other->canonical, decision->canonical);
+  EXPECT_EQ(other->dot, decision->dot);
+  EXPECT_EQ(other->context, decision->context);
+}
+
 // One node's rows of a key, and the puts that it coordinates.
 class Coordinator {
  public:
   Result<PutDecision> put(const PutIntent& intent, const PutLimits& bounds = roomy) {
+    const DotIssuer before = issuer;
     auto decision = decide_put(intent, bounds, ++clock, row, other, issuer);
+    if (other.record.empty() && !other.is_damaged())
+      expect_same_undecoded(intent, bounds, clock, row, before, decision);
     if (decision) row = decision->row;
     return decision;
   }
@@ -181,6 +198,28 @@ TEST(DecidePut, ContextFromNowhereIsRefused) {
 }
 
 // --- the client's context ---
+
+TEST(DecidePut, OfAnyRowThatIsNotDecodedIsTheSame) {
+  for (const std::uint64_t seed : test::seeds(3000)) {
+    SCOPED_TRACE(test::seed_line(seed));
+    SeededRandom random(seed, "undecoded");
+    Row row;
+    row.record = test::any_record(random, RecordKind::siblings);
+    DotIssuer issuer({1, 7}, 0xf00d);
+    for (int i = 0; i < 8; ++i) issuer.new_birth();
+    if (random.chance(0.7)) row.mark = test::any_actor(random);
+    PutIntent intent = intent_of("new");
+    intent.tombstone = random.chance(0.2);
+    if (random.chance(0.3)) intent.request = {random.below(2), 1, random.below(2)};
+    // Mostly of who has seen the row, and now and then more or less than that.
+    if (random.chance(0.7)) intent.context.vector = row.record.vector;
+    if (random.chance(0.4)) intent.context.vector.raise({test::any_actor(random), 2}, 3);
+    if (random.chance(0.2)) test::add_any_detached(random, intent.context.vector);
+    const DotIssuer before = issuer;
+    const auto decision = decide_put(intent, roomy, stamp, row, {}, issuer);
+    expect_same_undecoded(intent, roomy, stamp, row, before, decision);
+  }
+}
 
 TEST(PutContext, NamesTheOwnEventAndAllBeforeItWhenNothingIsUnread) {
   Coordinator node;
