@@ -27,6 +27,7 @@ class WriteBatch {
   bool empty() const { return operations_.empty(); }
   std::size_t size() const { return operations_.size(); }
   void clear() { operations_.clear(); }
+  void reserve(std::size_t operations) { operations_.reserve(operations); }
 
  private:
   void add(Kind kind, Bytes key, Bytes value) {

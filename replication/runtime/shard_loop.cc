@@ -267,11 +267,17 @@ bool ShardLoop::settle_shard() {
 }
 
 void ShardLoop::sort_out(std::vector<Envelope>& messages) {
-  for (Envelope& envelope : messages) {
-    const bool stays = envelope.target == endpoint_ &&
-                       (shards_ == 1 || shard_of(envelope.message, shards_) == shard_index_);
-    (stays ? own_ : outgoing_).push_back(std::move(envelope));
+  const auto stays = [this](const Envelope& envelope) {
+    return envelope.target == endpoint_ &&
+           (shards_ == 1 || shard_of(envelope.message, shards_) == shard_index_);
+  };
+  // Mostly all of them go: then none is moved on its own.
+  if (outgoing_.empty() && std::none_of(messages.begin(), messages.end(), stays)) {
+    outgoing_.swap(messages);
+    return;
   }
+  for (Envelope& envelope : messages)
+    (stays(envelope) ? own_ : outgoing_).push_back(std::move(envelope));
 }
 
 }  // namespace ringwright

@@ -14,6 +14,14 @@ std::vector<T> taken(std::vector<T>& gathered) {
   return all;
 }
 
+EnginePort::Event& add_event(std::vector<EnginePort::Event>& events, EnginePort::Event::Kind kind,
+                             EnginePort::Asker asker) {
+  EnginePort::Event& event = events.emplace_back();
+  event.kind = kind;
+  event.asker = asker;
+  return event;
+}
+
 }  // namespace
 
 void EnginePort::read(Asker asker, Bytes key) {
@@ -69,6 +77,7 @@ void EnginePort::take_work(Ticket& next_ticket, std::vector<EngineWork>& out) {
     EngineWork work;
     work.kind = EngineWork::Kind::write;
     work.batch = std::exchange(batch_, {});
+    batch_.reserve(work.batch.size());
     ++open_batch_;
     send(std::move(work), {{}, {}, taken(writers_)});
   }
@@ -103,14 +112,11 @@ std::span<EnginePort::Event> EnginePort::complete(EngineCompletion completion) {
     case EngineWork::Kind::sync:
       sync_in_flight_ = false;
       for (const Asker asker : std::exchange(syncing_, {}))
-        events_.push_back({Event::Kind::durable, asker, completion_.status, {}, {}});
+        add_event(events_, Event::Kind::durable, asker).status = completion_.status;
       break;
     case EngineWork::Kind::scan:
-      events_.push_back({Event::Kind::scanned,
-                         asked.writers.front(),
-                         completion_.status,
-                         {},
-                         std::move(completion_.scanned)});
+      add_event(events_, Event::Kind::scanned, asked.writers.front()).status = completion_.status;
+      events_.back().scanned = std::move(completion_.scanned);
       break;
   }
   return events_;
@@ -121,9 +127,11 @@ void EnginePort::rows_arrived(const InFlight& asked) {
   for (const ReadAsked& reader : asked.readers) {
     const auto rows = left.first(std::min(reader.keys, left.size()));
     left = left.subspan(rows.size());
-    events_.push_back({Event::Kind::rows, reader.asker, completion_.status, rows, {}});
+    Event& event = add_event(events_, Event::Kind::rows, reader.asker);
+    event.status = completion_.status;
+    event.rows = rows;
     if (rows.size() < reader.keys && completion_.status.is_ok())
-      events_.back().status = {Code::io_error, "the engine answered fewer rows than were asked"};
+      event.status = {Code::io_error, "the engine answered fewer rows than were asked"};
   }
 }
 
@@ -131,12 +139,15 @@ void EnginePort::batch_ended(const InFlight& asked) {
   const bool applied = completion_.status.is_ok();
   if (applied) sync_through_ = std::max(sync_through_, completion_.sequence);
   for (const Asker asker : asked.writers) {
-    events_.push_back({Event::Kind::applied, asker, completion_.status, {}, {}});
-    if (!applied) continue;
+    Event& event = add_event(events_, Event::Kind::applied, asker);
+    if (!applied) {
+      event.status = completion_.status;
+      continue;
+    }
     if (must_sync_)
       to_sync_.push_back(asker);
     else
-      events_.push_back({Event::Kind::durable, asker, {}, {}, {}});
+      add_event(events_, Event::Kind::durable, asker);
   }
 }
 

@@ -137,7 +137,8 @@ class Shard::Machine {
   void handle(Endpoint, Pong&&, Moment) {}
   void dispatch(Endpoint source, Timestamp stamp, Message&& message, Moment moment);
   bool is_repeated(Endpoint source, Timestamp stamp, const PutRequest& request, Moment moment);
-  void send(Endpoint target, Message&& message);
+  template <typename Content>
+  void send(Endpoint target, Content&& content);
 
   // Client operations.
   std::optional<std::size_t> keyspace_index(ByteView name) const;
@@ -165,7 +166,7 @@ class Shard::Machine {
   void drain(Moment moment);
   void handle_event(ReplicaStore::Event& event, Moment moment);
   void put_event(const Pending& pending, ReplicaStore::Event& event);
-  void send_record(Put& put, OperationId id, const Bytes& record);
+  void send_record(const Put& put, OperationId id, Bytes record);
 
   // Delivery of fallback rows.
   void advance_handoff(std::size_t index, Moment moment);
@@ -317,16 +318,20 @@ bool Shard::Machine::is_repeated(Endpoint source, Timestamp stamp, const PutRequ
   return recent_requests_.is_repeat(source, request.operation);
 }
 
-void Shard::Machine::send(Endpoint target, Message&& message) {
+// Made in its envelope: a message is large.
+template <typename Content>
+void Shard::Machine::send(Endpoint target, Content&& content) {
+  const Envelope& envelope = messages_.emplace_back(settings_.endpoint, target, clock_.last(),
+                                                    std::forward<Content>(content));
   const bool stays = target == settings_.endpoint;
-  const bool to_client = std::holds_alternative<ClientReply>(message);
-  if (stays || to_client || message_bytes_bound(message) <= settings_.frame_bytes_max) {
-    messages_.emplace_back(settings_.endpoint, target, clock_.last(), std::move(message));
+  const bool to_client = std::holds_alternative<ClientReply>(envelope.message);
+  if (stays || to_client || message_bytes_bound(envelope.message) <= settings_.frame_bytes_max)
     return;
-  }
-  for (Fragment& piece : cut_message(message, clock_.last(), settings_.start, next_transfer_++,
+  const Message whole = std::move(messages_.back().message);
+  messages_.pop_back();
+  for (Fragment& piece : cut_message(whole, clock_.last(), settings_.start, next_transfer_++,
                                      settings_.frame_bytes_max))
-    messages_.push_back({settings_.endpoint, target, clock_.last(), std::move(piece)});
+    messages_.emplace_back(settings_.endpoint, target, clock_.last(), std::move(piece));
 }
 
 void Shard::Machine::handle(Endpoint source, Fragment&& piece, Moment moment) {
@@ -611,7 +616,6 @@ Result<PutIntent> Shard::Machine::intent_of(PutRequest& request, const Keyspace&
                                      " bytes; the limit is " +
                                      std::to_string(keyspace.value_bytes_max)};
   PutIntent intent;
-  intent.context = empty_context(keyspace.name, request.key);
   const bool forgets = request.tombstone && seeded_bug(SeededBug::delete_forgets_context);
   if (!request.context.empty() && !forgets) {
     auto context = decode_context(request.context);
@@ -619,6 +623,8 @@ Result<PutIntent> Shard::Machine::intent_of(PutRequest& request, const Keyspace&
     RW_TRY(check_context(*context, keyspace.name, request.key));
     RW_TRY(clock_.observe(context->stamp, moment.wall_us));
     intent.context = std::move(*context);
+  } else {
+    intent.context = empty_context(keyspace.name, request.key);
   }
   intent.key = request.key;
   intent.value = std::move(request.value);
@@ -741,9 +747,8 @@ void Shard::Machine::complete(EngineCompletion&& completion, Moment moment) {
 void Shard::Machine::drain(Moment moment) {
   for (std::size_t i = 0; i < copies_.size(); ++i) {
     advance_handoff(i, moment);
-    for (;;) {
+    while (copies_[i]->store.has_events()) {
       copies_[i]->store.take_events(events_);
-      if (events_.empty()) break;
       for (auto& event : events_) handle_event(event, moment);
       advance_handoff(i, moment);
     }
@@ -790,7 +795,7 @@ void Shard::Machine::put_event(const Pending& pending, ReplicaStore::Event& even
       put.context = std::move(event.context);
       put.dot = event.dot;
       put.machine.own_applied();
-      send_record(put, pending.operation, event.record);
+      send_record(put, pending.operation, std::move(event.record));
       break;
     case ReplicaStore::Event::Kind::durable:
       put.machine.acknowledged(settings_.member, event.status);
@@ -807,12 +812,16 @@ void Shard::Machine::put_event(const Pending& pending, ReplicaStore::Event& even
   advance_put(pending.operation);
 }
 
-void Shard::Machine::send_record(Put& put, OperationId id, const Bytes& record) {
-  for (const PreferenceEntry& entry : put.machine.replicas()) {
+void Shard::Machine::send_record(const Put& put, OperationId id, Bytes record) {
+  const auto& replicas = put.machine.replicas();
+  std::size_t left = replicas.size() - 1;
+  for (const PreferenceEntry& entry : replicas) {
     if (entry.member == settings_.member) continue;
     const RowKind row = entry.role == Role::primary ? RowKind::data : RowKind::fallback;
+    // The last one takes the bytes themselves.
+    Bytes whole = --left == 0 ? std::move(record) : record;
     send(endpoint_of(entry.member), ReplicaWrite{id, copies_[put.keyspace]->keyspace->name, put.key,
-                                                 row, WritePurpose::put, record});
+                                                 row, WritePurpose::put, std::move(whole)});
   }
 }
 
