@@ -28,7 +28,7 @@ std::uint8_t level_named(const std::string& text) { return unwrap(parse_level(te
 
 void bind_registry(py::module_& module) {
   module.def("parts", &parts);
-  module.def("plugin_names", &plugin_names);
+  module.def("plugin_names", [] { return plugin_names(registry_with_parts()); });
   module.def("load_plugin", &load_plugin_named, py::arg("name"));
   module.def("parse_level", &level_named, py::arg("text"));
   module.def(
