@@ -15,6 +15,12 @@
 #include "engine/plugin_file.h"
 #include "engine/plugin_loader.h"
 
+extern "C" {
+// Where it lies tells one copy of this library from another in the same process.
+__attribute__((visibility("default"))) extern const char ringwright_core_mark;
+const char ringwright_core_mark = 0;
+}
+
 namespace ringwright {
 namespace {
 
@@ -27,13 +33,12 @@ std::recursive_mutex& loader_mutex() {
   return mutex;
 }
 
-// The folder of the library (or program) that this code was linked into.
-std::string own_folder() {
+// The library (or program) that holds this address; empty when nobody knows.
+std::filesystem::path library_of(const void* address) {
   Dl_info found{};
-  if (::dladdr(reinterpret_cast<void*>(&own_folder), &found) == 0) return {};
-  if (found.dli_fname == nullptr) return {};
+  if (::dladdr(address, &found) == 0 || found.dli_fname == nullptr) return {};
   std::error_code error;
-  return std::filesystem::canonical(found.dli_fname, error).parent_path().string();
+  return std::filesystem::canonical(found.dli_fname, error);
 }
 
 // A name that can stand in a file's name: nothing that could lead out of the folder.
@@ -100,6 +105,13 @@ Status open_plugin(Registry& registry, const std::string& real) {
     return {Code::invalid,
             std::string("it cannot be opened: ") + (why == nullptr ? "nobody says why" : why)};
   }
+  // Its objects would know another registry, and other types of the same name.
+  const void* const mark = ::dlsym(library, "ringwright_core_mark");
+  if (mark != nullptr && mark != &ringwright_core_mark)
+    return {Code::invalid, "it is linked with another copy of Ringwright, " +
+                               library_of(mark).string() + ", and this program has " +
+                               library_of(&ringwright_core_mark).string() +
+                               "; rebuild it against the one of this program"};
   const auto* const manifest = static_cast<const PluginManifest*>(::dlsym(library, plugin_symbol));
   if (manifest == nullptr)
     return {Code::invalid, std::string("it does not export ") + plugin_symbol +
@@ -167,7 +179,7 @@ std::vector<std::string> plugin_folders(const Registry& registry) {
   const char* const listed = std::getenv("RINGWRIGHT_PLUGIN_PATH");
   for (std::string& folder : split_plugin_path(listed == nullptr ? "" : listed))
     folders.push_back(std::move(folder));
-  if (const std::string own = own_folder(); !own.empty()) {
+  if (const std::string own = library_of(&ringwright_core_mark).parent_path(); !own.empty()) {
     folders.push_back(own + "/plugins");
     folders.push_back(own + "/ringwright/plugins");
   }

@@ -5,6 +5,7 @@
 
 #include "engine/base/nearest.h"
 #include "engine/builtin_engines.h"
+#include "engine/bundled_plugins.h"
 #include "engine/plugin_loader.h"
 
 namespace ringwright {
@@ -102,6 +103,8 @@ Result<void*> Registry::create_erased(std::string_view kind, std::string_view na
 }
 
 Status Registry::unknown(std::string_view kind, std::string_view name) const {
+  if (const std::string absent = why_absent(*this, kind, name); !absent.empty())
+    return {Code::invalid, absent};
   const std::vector<Part> listed = parts();
   std::vector<std::string> known;
   for (const Part& part : listed)
