@@ -3,6 +3,7 @@
 #include <memory>
 
 #include "engine/plugin_api.h"
+#include "plugins/rocksdb/library_remarks.h"
 #include "plugins/rocksdb/rocksdb_engine.h"
 
 namespace ringwright {
@@ -18,4 +19,5 @@ void add_parts(Registry& registry) {
 RINGWRIGHT_PLUGIN(.name = "rocksdb", .version = RINGWRIGHT_VERSION,
                   .library = "RocksDB " RW_STRINGIFY(ROCKSDB_MAJOR) "." RW_STRINGIFY(
                       ROCKSDB_MINOR) "." RW_STRINGIFY(ROCKSDB_PATCH),
-                  .licence = "Apache-2.0", .add_parts = ringwright::add_parts);
+                  .licence = "Apache-2.0", .add_parts = ringwright::add_parts,
+                  .remarks = ringwright::rocksdb_library_remarks);
