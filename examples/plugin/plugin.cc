@@ -7,7 +7,8 @@
 namespace {
 
 void add_parts(ringwright::Registry& registry) {
-  registry.add<ringwright::StorageEngine>("toy", [] { return std::make_unique<toy::ToyEngine>(); });
+  registry.add<ringwright::StorageEngine>("toy",
+                                          [] { return std::make_unique<toy_engine::ToyEngine>(); });
 }
 
 }  // namespace

@@ -10,7 +10,7 @@
 #include <charconv>
 #include <utility>
 
-namespace toy {
+namespace toy_engine {
 namespace {
 
 using rw::Code;
@@ -234,4 +234,4 @@ Status ToyEngine::close() {
   return rw::ok_status();
 }
 
-}  // namespace toy
+}  // namespace toy_engine

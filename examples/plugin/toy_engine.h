@@ -8,7 +8,7 @@
 #include <string_view>
 #include <vector>
 
-namespace toy {
+namespace toy_engine {
 
 namespace rw = ringwright;
 
@@ -64,4 +64,4 @@ class ToyEngine final : public rw::StorageEngine {
   std::uint64_t sequence_ = 0;
 };
 
-}  // namespace toy
+}  // namespace toy_engine

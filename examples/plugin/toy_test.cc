@@ -10,7 +10,7 @@ namespace {
 INSTANTIATE_TEST_SUITE_P(Toy, EngineConformance,
                          testing::Values(EngineUnderTest{
                              .name = "toy",
-                             .make = [] { return std::make_unique<toy::ToyEngine>(); },
+                             .make = [] { return std::make_unique<toy_engine::ToyEngine>(); },
                              .durability = Durability::none,
                              .make_disk = make_temporary_disk,
                              .options = {},
@@ -18,14 +18,14 @@ INSTANTIATE_TEST_SUITE_P(Toy, EngineConformance,
                          engine_under_test_name);
 
 TEST(Toy, refuses_a_durability_that_it_has_not) {
-  toy::ToyEngine engine;
+  toy_engine::ToyEngine engine;
   const Status refused =
       engine.open({"engine", {}, Durability::disk, nullptr, make_temporary_disk()});
   EXPECT_EQ(refused.code(), Code::invalid);
 }
 
 TEST(Toy, is_full_at_rows_max) {
-  toy::ToyEngine engine;
+  toy_engine::ToyEngine engine;
   ASSERT_EQ(engine.open(
                 {"engine", {{"rows_max", "1"}}, Durability::none, nullptr, make_temporary_disk()}),
             ok_status());
@@ -41,12 +41,12 @@ TEST(Toy, tells_a_damaged_file_from_an_empty_one) {
   const auto disk = make_temporary_disk();
   const EngineContext context{"engine", {}, Durability::none, nullptr, disk};
   {
-    toy::ToyEngine engine;
+    toy_engine::ToyEngine engine;
     ASSERT_EQ(engine.open(context), ok_status());
     ASSERT_EQ(engine.flush(), ok_status());
   }
   ASSERT_EQ(disk->replace("engine/rows", "nonsense"), ok_status());
-  toy::ToyEngine engine;
+  toy_engine::ToyEngine engine;
   EXPECT_EQ(engine.open(context).code(), Code::corrupt);
 }
 
