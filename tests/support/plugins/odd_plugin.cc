@@ -1,12 +1,19 @@
-// One plugin file for each thing that the loader must refuse; RW_ODD_<thing> says which.
+// One plugin file for each oddity that the loader meets; RW_ODD_<oddity> says which.
 #include <cstdlib>
 #include <memory>
 #include <stdexcept>
 
+#include "engine/base/library_version.h"
 #include "engine/plugin_api.h"
 #include "engine/storage_engine.h"
 
 namespace ringwright {
+
+#if defined(RW_ODD_SAME_NAMES)
+// The core has one of this name too.
+std::string_view library_version() { return "the plugin's own"; }
+#endif
+
 namespace {
 
 [[maybe_unused]] void add_parts([[maybe_unused]] Registry& registry) {
@@ -26,7 +33,15 @@ namespace {
 #endif
 }
 
-[[maybe_unused]] std::vector<std::string> remarks() { return {"it is odd"}; }
+[[maybe_unused]] std::vector<std::string> remarks() {
+#if defined(RW_ODD_REMARKS_THROW)
+  throw std::runtime_error("nothing to remark");
+#elif defined(RW_ODD_SAME_NAMES)
+  return {std::string(library_version())};
+#else
+  return {"it is odd"};
+#endif
+}
 
 // The head that this compiler makes, with one thing changed.
 [[maybe_unused]] constexpr PluginHead odd_head() {

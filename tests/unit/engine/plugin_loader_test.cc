@@ -79,6 +79,12 @@ TEST_F(PluginLoader, a_factory_that_throws_is_an_error) {
       << made.message();
 }
 
+// This program has the core among its own libraries, where a plugin's names are looked up first.
+TEST_F(PluginLoader, a_plugin_runs_its_own_code_whatever_its_name) {
+  ASSERT_EQ(load_plugin(registry_, odd_plugin("same_names")), ok_status());
+  EXPECT_EQ(registry_.plugins().at(0).remarks, std::vector<std::string>{"the plugin's own"});
+}
+
 TEST_F(PluginLoader, refuses_what_does_not_fit_before_anything_of_it_runs) {
   expect_refused("magic", "does not begin as Ringwright's", "rebuild it");
   expect_refused("interface", "built for plugin interface 1 and Ringwright", "rebuild it against");
@@ -94,6 +100,7 @@ TEST_F(PluginLoader, refuses_what_misbehaves) {
   expect_refused("no_parts", "adds no part", "registry.add");
   expect_refused("throws", "threw while it added its parts: no licence key", "");
   expect_refused("throws_no_exception", "threw while it added its parts", "");
+  expect_refused("remarks_throw", "threw while it told its remarks: nothing to remark", "");
   expect_refused("name_taken", "brings the engine 'null', a name that a built-in part has",
                  "give it another name");
 }
