@@ -233,6 +233,25 @@ def test_resolvers_come_from_a_plugin_of_another_name(place: Place, picks: Path)
         place.python(code.format(path=path, resolver=resolver, expected=expected))
 
 
+def test_the_decorator_of_the_guide_counts(place: Place) -> None:
+    guide = (ROOT / "docs" / "writing_a_plugin.md").read_text()
+    source = place.folder / "counting"
+    source.mkdir()
+    for kind, name, mark in (("cpp", "counting.cc", "ForwardingEngine"), ("cmake", "CMakeLists.txt", "")):
+        blocks = re.findall(rf"```{kind}\n(.*?)```", guide, re.DOTALL)
+        (source / name).write_text(next(block for block in blocks if mark in block))
+    tree = place.build(source)
+    told = place.python(
+        """
+        import ringwright as rw
+        with rw.Cluster.local(1, engine="counting(memory)") as cluster, cluster.client() as kv:
+            kv.put(b"key", b"value")
+        """,
+        RINGWRIGHT_PLUGIN_PATH=str(tree / "plugins"),
+    )
+    assert "counting: 1 operations" in told
+
+
 def compile_plugin(place: Place, source: Path, name: str, *options: str) -> Path:
     """Without CMake, so that everything about the file can be wrong."""
     file = place.folder / f"ringwright_{name}.so"
