@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "bench/bench_support.h"
+#include "bench/print_remarks.h"
 #include "bench/wire/interrupt.h"
 #include "bench/wire/measured_run.h"
 #include "bench/wire/profile.h"
@@ -118,6 +119,8 @@ void run_all(const Options& options) {
       "asked\n");
   for (const std::string& setting : options.cluster.more)
     std::printf("setting   %s\n", setting.c_str());
+  for (const Scenario& scenario : scenarios)
+    if (options.only.empty() || options.only == scenario.name) print_remarks(scenario.engine);
   print_load(options.load, options.duration, options.repeats);
   bool found = false;
   for (const Scenario& scenario : scenarios) {

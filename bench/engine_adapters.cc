@@ -18,6 +18,7 @@
 
 #include "bench/adapter/library.h"
 #include "bench/bench_support.h"
+#include "bench/print_remarks.h"
 #include "engine/base/disk.h"
 #include "engine/base/random.h"
 #include "engine/registry.h"
@@ -246,6 +247,7 @@ std::vector<Subject> subjects() {
 
 void measure_subject(const Settings& settings, const Subject& subject) {
   std::printf("\n%s: %s\n", subject.engine.c_str(), subject.version.c_str());
+  print_remarks(subject.engine);
   print_pairs_head("engine", "direct");
   for (const Size size : {Size{100, 200'000}, Size{1024, 50'000}}) {
     const auto title = [&](const Operation& operation, std::size_t threads) {

@@ -1,9 +1,11 @@
 #include "engine/registry.h"
 
 #include <algorithm>
+#include <exception>
 
 #include "engine/base/nearest.h"
 #include "engine/builtin_engines.h"
+#include "engine/bundled_plugins.h"
 #include "engine/plugin_loader.h"
 
 namespace ringwright {
@@ -16,16 +18,53 @@ std::vector<Registry::Part> Registry::parts() const {
   return listed;
 }
 
-Status Registry::absorb(const Registry& other, const std::string& origin) {
+std::vector<PluginFacts> Registry::plugins() const {
+  std::vector<PluginFacts> listed;
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& [path, plugin] : plugins_) listed.push_back(plugin);
+  }
+  std::stable_sort(
+      listed.begin(), listed.end(),
+      [](const PluginFacts& left, const PluginFacts& right) { return left.name < right.name; });
+  return listed;
+}
+
+std::vector<std::string> Registry::remarks(std::string_view kind, std::string_view name) const {
+  const std::lock_guard lock(mutex_);
+  const auto part = entries_.find({std::string(kind), std::string(name)});
+  if (part == entries_.end()) return {};
+  const auto plugin = plugins_.find(part->second.origin);
+  return plugin == plugins_.end() ? std::vector<std::string>{} : plugin->second.remarks;
+}
+
+void Registry::add_plugin_folders(const std::vector<std::string>& folders) {
+  const std::lock_guard lock(mutex_);
+  for (const std::string& folder : folders)
+    if (std::find(folders_.begin(), folders_.end(), folder) == folders_.end())
+      folders_.push_back(folder);
+}
+
+std::vector<std::string> Registry::added_plugin_folders() const {
+  const std::lock_guard lock(mutex_);
+  return folders_;
+}
+
+Status Registry::absorb(const Registry& other, PluginFacts plugin) {
   const std::scoped_lock lock(mutex_, other.mutex_);
   for (const auto& [key, entry] : other.entries_) {
     const auto taken = entries_.find(key);
-    if (taken == entries_.end() || taken->second.origin == origin) continue;
-    return {Code::invalid, origin + " brings the " + key.first + " '" + key.second +
-                               "', a name that is taken already (" + taken->second.origin + ")"};
+    if (taken == entries_.end() || taken->second.origin == plugin.path) continue;
+    const bool by_plugin = plugins_.contains(taken->second.origin);
+    return {Code::invalid,
+            "it brings the " + key.first + " '" + key.second + "', a name that " +
+                (by_plugin ? "the plugin " + taken->second.origin : "a built-in part") +
+                " has already; give it another name" +
+                (by_plugin ? ", or load one of the two" : "")};
   }
   for (const auto& [key, entry] : other.entries_)
-    entries_.insert_or_assign(key, Entry{entry.factory, origin});
+    entries_.insert_or_assign(key, Entry{entry.factory, plugin.path});
+  plugins_.insert_or_assign(plugin.path, std::move(plugin));
   return ok_status();
 }
 
@@ -50,24 +89,33 @@ Result<void*> Registry::create_erased(std::string_view kind, std::string_view na
     factory = find(kind, name);
   }
   if (!factory) return unknown(kind, name);
-  void* const made = factory();
-  if (made == nullptr)
-    return Status{Code::invalid,
-                  "the factory of " + std::string(kind) + " '" + std::string(name) + "' made none"};
-  return made;
+  const std::string what = "the factory of " + std::string(kind) + " '" + std::string(name) + "' ";
+  // It may be foreign code: whatever it throws ends here.
+  try {
+    void* const made = factory();
+    if (made == nullptr) return Status{Code::invalid, what + "made none"};
+    return made;
+  } catch (const std::exception& thrown) {
+    return Status{Code::invalid, what + "threw: " + thrown.what()};
+  } catch (...) {
+    return Status{Code::invalid, what + "threw"};
+  }
 }
 
 Status Registry::unknown(std::string_view kind, std::string_view name) const {
+  if (const std::string absent = why_absent(*this, kind, name); !absent.empty())
+    return {Code::invalid, absent};
   const std::vector<Part> listed = parts();
   std::vector<std::string> known;
   for (const Part& part : listed)
     if (part.kind == kind) known.push_back(part.name);
   // What an unloaded plugin holds is unknown, so each counts; a loaded one has told its parts.
-  for (const std::string& plugin : plugin_names()) {
+  const std::vector<PluginFacts> loaded = plugins();
+  for (const std::string& plugin : plugin_names(*this)) {
     const std::string file = "/ringwright_" + plugin + ".so";
-    const bool loaded = std::any_of(listed.begin(), listed.end(),
-                                    [&](const Part& part) { return part.origin.ends_with(file); });
-    if (!loaded) known.push_back(plugin);
+    if (std::none_of(loaded.begin(), loaded.end(),
+                     [&](const PluginFacts& facts) { return facts.path.ends_with(file); }))
+      known.push_back(plugin);
   }
   std::sort(known.begin(), known.end());
   known.erase(std::unique(known.begin(), known.end()), known.end());

@@ -103,13 +103,9 @@ void add_parts(Registry& registry) {
   registry.add<TransportFactory>("thrift", [] { return std::make_unique<ThriftFactory>(); });
 }
 
-constexpr PluginManifest manifest{
-    plugin_magic, plugin_interface_version, plugin_abi, "thrift", "Apache-2.0", add_parts};
-
 }  // namespace
 }  // namespace ringwright
 
-extern "C" __attribute__((visibility("default"))) const ringwright::PluginManifest*
-ringwright_plugin() {
-  return &ringwright::manifest;
-}
+RINGWRIGHT_PLUGIN(.name = "thrift", .version = RINGWRIGHT_VERSION,
+                  .library = "Apache Thrift " RINGWRIGHT_THRIFT_VERSION, .licence = "Apache-2.0",
+                  .add_parts = ringwright::add_parts);

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from . import _core
-from ._parts import engines
+from ._new_engine import new_engine
+from ._parts import engines, probe
 from .errors import (
     AuthError,
     ConflictError,
@@ -127,7 +128,17 @@ def make_parser() -> argparse.ArgumentParser:
     engine = commands.add_parser("engine", help="storage engines")
     _add_output(engine, argparse.SUPPRESS)
     actions = engine.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _command(actions, "list", "show the engines that this installation has", run_engine_list)
+    listing = _command(
+        actions, "list", "show the engines that this installation has", run_engine_list
+    )
+    listing.add_argument(
+        "--probe",
+        action="store_true",
+        help="open each in a temporary folder, to see its durability classes and capabilities",
+    )
+    new = _command(actions, "new", "write the sources of a new engine in C++", run_engine_new)
+    new.add_argument("name", metavar="NAME", help="what it is to be called")
+    new.add_argument("--dir", type=Path, metavar="DIR", help="where to; by default NAME")
     return parser
 
 
@@ -168,13 +179,47 @@ def run_version(chosen: argparse.Namespace) -> int:
 
 def run_engine_list(chosen: argparse.Namespace) -> int:
     rows = engines()
+    if chosen.probe:
+        for row in rows:
+            if row["kind"] == "engine" and "error" not in row:
+                _add_probe(row)
     if chosen.output == "json":
         _show_json({"engines": rows})
-    else:
-        _show_table(
-            ("name", "origin", "error"),
-            [(row["name"], row["origin"], row.get("error", "")) for row in rows],
-        )
+        return OK
+    head = ["name", "kind", "library", "licence", "origin", "remarks"]
+    if chosen.probe:
+        head[-1:] = ["durability", "can", "remarks"]
+    _show_table(head, [[_cell_of(row, column) for column in head] for row in rows])
+    return OK
+
+
+def _add_probe(row: dict[str, Any]) -> None:
+    try:
+        row.update(probe(row["name"]))
+    except Error as error:
+        row["probe_error"] = str(error)
+
+
+def _cell_of(row: Mapping[str, Any], column: str) -> str:
+    if column == "remarks":
+        told = [row[problem] for problem in ("error", "probe_error") if problem in row]
+        return "; ".join([*told, *row.get("remarks", ())])
+    if column == "durability":
+        return " ".join(row.get("durabilities", ()))
+    if column == "can":
+        return " ".join(able for able in ("merge", "non_blocking") if row.get(able))
+    return str(row.get(column, ""))
+
+
+def run_engine_new(chosen: argparse.Namespace) -> int:
+    folder = chosen.dir or Path(chosen.name)
+    files = new_engine(chosen.name, folder)
+    if chosen.output == "json":
+        _show_json({"directory": str(folder), "files": [str(file) for file in files]})
+        return OK
+    for file in files:
+        print(file)
+    print(f"Next: {folder / 'README.md'} says how to build, test and use it.", file=sys.stderr)
     return OK
 
 

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from . import _core
 from .errors import Error
 
 __all__ = ["EngineSpec", "engines"]
+
+# What the registry calls them, and what they are called here.
+ENGINE_KINDS = {"engine": "engine", "engine decorator": "decorator"}
 
 
 @dataclass(frozen=True)
@@ -24,21 +29,47 @@ class EngineSpec:
     options: Mapping[str, str | int | bool] = field(default_factory=dict)
 
 
-def engines() -> list[dict[str, str]]:
-    """The storage engines of this process, by name: {"name", "origin"}.
+def engines() -> list[dict[str, Any]]:
+    """The storage engines and decorators that there are, as plain rows sorted by name.
 
-    The origin is "built-in" or the path of the plugin. A plugin that cannot be loaded has an
-    "error" as well. Looking loads every plugin that is found.
+    Each row has "name"; "kind", which is "engine" or "decorator"; "origin": "built-in" or the
+    plugin's path; "version" of Ringwright or of the plugin; "library", the third party's behind it,
+    such as "RocksDB 7.8.3"; "licence"; and "remarks": sentences that belong beside every figure of
+    the engine. A plugin that cannot be loaded, and an engine that this installation is known to
+    lack, has the reason as "error" and nothing but name, kind and origin. Looking loads every
+    plugin that is found.
     """
     failed = []
     for name in _core.plugin_names():
         try:
             _core.load_plugin(name)
         except Error as error:
-            failed.append({"name": name, "origin": "plugin", "error": str(error)})
+            failed.append({"name": name, "kind": "plugin", "origin": "plugin", "error": str(error)})
+    for kind, name, why in _core.absent_plugins():
+        if kind == "engine":
+            failed.append({"name": name, "kind": kind, "origin": "absent", "error": why})
+    plugins = {plugin["path"]: plugin for plugin in _core.plugins()}
     found = [
-        {"name": name, "origin": origin}
+        {
+            "name": name,
+            "kind": ENGINE_KINDS[kind],
+            "origin": origin,
+            **_facts(plugins.get(origin)),
+        }
         for kind, name, origin in _core.parts()
-        if kind == "engine"
+        if kind in ENGINE_KINDS
     ]
-    return sorted(found + failed, key=lambda engine: engine["name"])
+    return sorted(found + failed, key=lambda engine: str(engine["name"]))
+
+
+def probe(name: str) -> dict[str, Any]:
+    """What an engine can do: {"durabilities", "merge", "non_blocking"}; opens it to learn that."""
+    with tempfile.TemporaryDirectory(prefix="ringwright-probe-") as folder:
+        return _core.probe_engine(name, folder)
+
+
+def _facts(plugin: dict[str, Any] | None) -> dict[str, Any]:
+    if plugin is None:
+        own = {"version": _core.__version__, "library": "", "licence": "Apache-2.0"}
+        return {**own, "remarks": []}
+    return {key: plugin[key] for key in ("version", "library", "licence", "remarks")}

@@ -35,7 +35,9 @@ LOG_LINES_SHOWN = 10
 LOG_BYTES_READ = 16 * 1024
 
 # What the nodes of one cluster share; the rest is each one's own, or of the cluster object.
-SHARED_SECTIONS = ("cluster", "node", "keyspace", "engine", "membership", "client", "log")
+SHARED_SECTIONS = (
+    "cluster", "node", "keyspace", "engine", "plugins", "membership", "client", "log",
+)
 OWN_KEYS = frozenset(("cluster.nodes", "node.data_dir", "node.name", "node.id"))
 
 
@@ -227,6 +229,16 @@ class ProcessNode:
             kept.close()
 
 
+def _absolute(key: str, value: str) -> str:
+    """The value with its paths made absolute: a node may be started again from another folder."""
+    if key == "plugins.path":
+        return ":".join(os.path.abspath(folder) for folder in value.split(":") if folder)
+    if key == "plugins.load":
+        names = (name.strip() for name in value.split(","))
+        return ",".join(os.path.abspath(name) if "/" in name else name for name in names)
+    return value
+
+
 class ProcessCluster:
     """Starts, stops and disturbs the processes; to `Cluster` the same as one of this process."""
 
@@ -282,7 +294,7 @@ class ProcessCluster:
             # A node's built-in values are others: its keyspaces say all of theirs.
             wanted = section == "keyspace" or (section in SHARED_SECTIONS and origin != "built-in")
             if key == "transport.kind" or (wanted and key not in OWN_KEYS):
-                yield key, value
+                yield key, _absolute(key, value)
 
     # Clients.
 

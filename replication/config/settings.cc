@@ -78,6 +78,8 @@ constexpr std::array rows = {
     Row{"keyspace", "record_bytes_max", Type::size, "7616KiB", "the largest record after a put"},
     Row{"keyspace", "siblings_max", Type::count, "100", "the most siblings after a put"},
     Row{"transport", "kind", Type::text, "loopback", "how messages travel", "thrift"},
+    Row{"plugins", "path", Type::text, "", "folders of plugins, ':' between; searched first"},
+    Row{"plugins", "load", Type::text, "", "plugins to load at once: names or paths, ',' between"},
     Row{"membership", "ping_interval", Type::duration, "100ms", "how often nodes ping each other"},
     Row{"membership", "suspect_after", Type::duration, "500ms", "silence that makes a suspect"},
     Row{"client", "timeout", Type::duration, "1s", "a request's deadline"},
@@ -528,6 +530,7 @@ Status Settings::check_counts(const Keyspace& keyspace) const {
 
 Result<std::vector<std::shared_ptr<const Keyspace>>> Settings::keyspaces(
     Registry& registry, std::string_view node) const {
+  RW_TRY(load_plugins(registry));
   std::vector<std::shared_ptr<const Keyspace>> made;
   for (const std::string& name : keyspace_names()) {
     auto keyspace = make_keyspace(registry, name, node);

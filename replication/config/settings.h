@@ -39,6 +39,7 @@ struct MemberSettings {
 //                      value_bytes_max, record_bytes_max, siblings_max
 //   [engine.<name>]    options of that engine, passed through untouched
 //   [transport]        kind
+//   [plugins]          path, load
 //   [membership]       ping_interval, suspect_after
 //   [client]           timeout, retries
 //   [dev]              faults
@@ -74,10 +75,10 @@ class Settings {
   Status set(std::string_view key, std::string_view value,
              SettingOrigin origin = SettingOrigin::set);
 
-  // How the values fit together: r and w within n, n within the nodes, n at most
-  // limits::replicas_max, known engines and resolvers; of a node also that it is one of the members
-  // and has a data directory, that all members can be found, and that no listener is open to other
-  // machines unless listen.insecure says so. The message says what to do.
+  // Loads the plugins; then how the values fit together: r and w within n, n within the nodes, n at
+  // most limits::replicas_max, known engines and resolvers; of a node also that it is one of the
+  // members and has a data directory, that all members can be found, and that no listener is open
+  // to other machines unless listen.insecure says so. The message says what to do.
   Status check(Registry& registry) const;
 
   // The value of a key of the table, as its type; the key must exist and have that type.
@@ -93,9 +94,12 @@ class Settings {
   std::vector<MemberSettings> members() const;
   // As `[engine.<name>]` says; for a stack "faulty(memory)" that of the innermost engine.
   EngineOptions engine_options(std::string_view engine) const;
-  // Checks, then makes the keyspaces in the order of their names, which is their engines' order,
-  // with their resolvers found in the registry; with the engines that `node` has (empty: those of
-  // nodes about which nothing is said).
+  // Adds the folders of `plugins.path` to the registry and loads the plugins of `plugins.load`.
+  // Both stay for as long as the registry; again it does nothing.
+  Status load_plugins(Registry& registry) const;
+  // Loads the plugins, checks, then makes the keyspaces in the order of their names, which is their
+  // engines' order, with their resolvers found in the registry; with the engines that `node` has
+  // (empty: those of nodes about which nothing is said).
   Result<std::vector<std::shared_ptr<const Keyspace>>> keyspaces(Registry& registry,
                                                                  std::string_view node) const;
 

@@ -13,6 +13,7 @@ import pytest
 import ringwright as rw
 from ringwright import _cli
 
+from conftest import HAS_ROCKSDB
 from processes import needs_processes
 
 
@@ -37,10 +38,92 @@ def test_version() -> None:
 def test_engines() -> None:
     code, out, _ = run("engine", "list")
     assert code == 0
-    assert ["memory", "built-in", ""] in [line.split("\t") for line in out.splitlines()]
+    rows = {line.split("\t")[0]: line.split("\t") for line in out.splitlines()}
+    assert rows["memory"] == ["memory", "engine", "", "Apache-2.0", "built-in", ""]
+    assert rows["faulty"][1] == "decorator"
     for words in (("-o", "json", "engine", "list"), ("engine", "-o", "json", "list")):
         code, out, _ = run(*words)
-        assert {"name": "memory", "origin": "built-in"} in json.loads(out)["engines"]
+        listed = {row["name"]: row for row in json.loads(out)["engines"]}
+        assert listed["memory"] == {
+            "name": "memory",
+            "kind": "engine",
+            "origin": "built-in",
+            "version": rw.__version__,
+            "library": "",
+            "licence": "Apache-2.0",
+            "remarks": [],
+        }
+
+
+@pytest.mark.skipif(not HAS_ROCKSDB, reason="the RocksDB plugin was not built")
+def test_an_engine_tells_of_its_library() -> None:
+    code, out, _ = run("-o", "json", "engine", "list")
+    row = next(row for row in json.loads(out)["engines"] if row["name"] == "rocksdb")
+    assert code == 0
+    assert row["library"].startswith("RocksDB ")
+    assert Path(row["origin"]).name == "ringwright_rocksdb.so"
+    assert all(remark.startswith(row["library"]) for remark in row["remarks"])
+    code, out, _ = run("engine", "list")
+    line = next(line for line in out.splitlines() if line.startswith("rocksdb\t"))
+    assert line.split("\t")[-1] == "; ".join(row["remarks"])
+
+
+def test_probed_engines() -> None:
+    code, out, _ = run("engine", "list", "--probe", "-o", "json")
+    assert code == 0
+    rows = {row["name"]: row for row in json.loads(out)["engines"]}
+    assert rows["memory"]["durabilities"] == ["none", "os", "disk"]
+    assert rows["memory"]["merge"]
+    assert rows["null"]["durabilities"] == ["none"]
+    assert "durabilities" not in rows["faulty"]
+    _, out, _ = run("engine", "list", "--probe")
+    cells = next(line for line in out.splitlines() if line.startswith("null\t")).split("\t")
+    assert cells[5] == "none"
+
+
+def test_a_plugin_that_cannot_be_loaded_is_shown_with_the_reason(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ringwright_broken.so").write_text("no library")
+    monkeypatch.setenv("RINGWRIGHT_PLUGIN_PATH", str(tmp_path))
+    code, out, _ = run("engine", "list", "-o", "json")
+    assert code == 0
+    broken = next(row for row in json.loads(out)["engines"] if row["name"] == "broken")
+    assert "ringwright_broken.so is refused" in broken["error"]
+    _, out, _ = run("engine", "list")
+    line = next(line for line in out.splitlines() if line.startswith("broken\t"))
+    assert line.split("\t")[-1] == broken["error"]
+
+
+def test_new_engine(tmp_path: Path) -> None:
+    folder = tmp_path / "made"
+    code, out, err = run("engine", "new", "my_store", "--dir", str(folder))
+    assert code == 0, err
+    assert {Path(line) for line in out.splitlines()} == set(folder.iterdir())
+    assert {file.name for file in folder.iterdir()} == {
+        "CMakeLists.txt", "README.md", "my_store_engine.cc", "my_store_engine.h",
+        "my_store_test.cc", "plugin.cc",
+    }
+    for file in folder.iterdir():
+        assert "toy" not in file.read_text().lower()
+    assert "class MyStoreEngine final" in (folder / "my_store_engine.h").read_text()
+
+    code, out, _ = run("engine", "new", "my_store", "--dir", str(folder), "-o", "json")
+    assert code == 2
+    assert "is there already" in json.loads(out)["error"]["message"]
+    other = tmp_path / "other"
+    code, out, _ = run("engine", "new", "other", "--dir", str(other), "-o", "json")
+    document = json.loads(out)
+    assert (code, document["directory"]) == (0, str(other))
+    assert {Path(file) for file in document["files"]} == set(other.iterdir())
+
+
+@pytest.mark.parametrize("name", ["memory", "faulty", "My", "a-b", "../x", "", "7a", "a" * 33])
+def test_a_name_that_no_engine_can_have(name: str, tmp_path: Path) -> None:
+    code, _, err = run("engine", "new", name, "--dir", str(tmp_path / "made"))
+    assert code == 2
+    assert err.startswith("ringwright: ")
+    assert not (tmp_path / "made").exists()
 
 
 @pytest.mark.parametrize(

@@ -177,7 +177,7 @@ def outside_refusal(path, place, header):
     small = SMALL_LIBRARIES.fullmatch(header) or SYSTEM_HEADERS.fullmatch(header)
     if place.floor in (0, 5) and small:
         return None
-    if place.floor == 1 and "/plugin" in path and header == "dlfcn.h":
+    if place.floor == 1 and "/plugin" in path and header in ("dlfcn.h", "elf.h"):
         return None
     return f"includes <{header}>; floor {place.floor} includes the standard library only."
 

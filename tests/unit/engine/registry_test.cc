@@ -90,15 +90,15 @@ TEST_F(RegistryTest, absorbs_all_parts_or_none) {
   Registry plugin;
   add_null_engine(plugin);
   plugin.add<StorageEngine>("extra", [] { return std::unique_ptr<StorageEngine>(); });
-  const Status refused = registry_.absorb(plugin, "/p/ringwright_extra.so");
+  const Status refused = registry_.absorb(plugin, {.path = "/p/ringwright_extra.so"});
   EXPECT_EQ(refused.code(), Code::invalid);
   EXPECT_NE(refused.message().find("'null'"), std::string::npos) << refused.message();
   for (const Registry::Part& part : registry_.parts()) EXPECT_NE(part.name, "extra");
 
   Registry good;
   good.add<StorageEngine>("extra", [] { return std::unique_ptr<StorageEngine>(); });
-  ASSERT_EQ(registry_.absorb(good, "/p/ringwright_extra.so"), ok_status());
-  ASSERT_EQ(registry_.absorb(good, "/p/ringwright_extra.so"), ok_status()) << "once more";
+  ASSERT_EQ(registry_.absorb(good, {.path = "/p/ringwright_extra.so"}), ok_status());
+  ASSERT_EQ(registry_.absorb(good, {.path = "/p/ringwright_extra.so"}), ok_status()) << "once more";
   bool found = false;
   for (const Registry::Part& part : registry_.parts())
     found = found || (part.name == "extra" && part.origin == "/p/ringwright_extra.so");
