@@ -108,8 +108,26 @@ constexpr std::uint64_t memory_log_open_rewrite_bytes = 1024 * 1024;
 constexpr std::uint64_t memory_log_sync_rewrite_bytes = 64 * 1024 * 1024;
 constexpr std::size_t memory_log_record_bytes_max = 1024 * 1024 * 1024;
 constexpr std::size_t memory_log_snapshot_record_bytes = 64 * 1024;
-// Ranges of keys that an engine remembers as damaged.
+// WiredTiger. Iterators and calls under way in one instance, each with a session of its own.
+constexpr std::size_t wiredtiger_sessions_max = 1024;
+// How long a write is tried again after a conflict, and how long a call may help a full cache to
+// empty; then it is `busy`.
+constexpr Nanoseconds wiredtiger_write_deadline = seconds(1);
+constexpr Nanoseconds wiredtiger_cache_wait = seconds(1);
+// How often the background looks whether a checkpoint is due, or a lost connection can be restored.
+constexpr Nanoseconds wiredtiger_tick = milliseconds(100);
+// Free space that writes leave on a disk, above what the cache still has to write, and how much may
+// be written before it is looked at again: the library does not survive a full disk.
+constexpr std::uint64_t wiredtiger_free_bytes_min = 8 * 1024 * 1024;
+constexpr std::uint64_t wiredtiger_free_check_bytes = 1024 * 1024;
+// Its messages: LOG and LOG.old take at most twice this.
+constexpr std::size_t wiredtiger_log_bytes_max = 1024 * 1024;
+// Rows that an estimate counts one by one before it draws samples, and how many it draws.
+constexpr std::size_t wiredtiger_estimate_rows = 1000;
+constexpr std::size_t wiredtiger_estimate_samples = 100;
+// Ranges of keys that an engine remembers as damaged; places that WiredTiger is not to touch again.
 constexpr std::size_t damaged_ranges_max = 64;
+constexpr std::size_t damaged_places_max = 256;
 // Decorators around one engine.
 constexpr std::size_t engine_stack_depth_max = 8;
 

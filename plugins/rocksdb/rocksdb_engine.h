@@ -9,9 +9,9 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/call_gate.h"
 #include "engine/damage_book.h"
 #include "engine/storage_engine.h"
-#include "plugins/rocksdb/call_gate.h"
 
 namespace ringwright {
 

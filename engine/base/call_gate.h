@@ -2,11 +2,14 @@
 
 #include <array>
 #include <atomic>
-#include <chrono>
+#include <cstddef>
 #include <cstdint>
-#include <thread>
 
 namespace ringwright {
+
+// The number of the calling thread, in the order of first asking: it spreads threads over the slots
+// of what they share, so that each mostly finds its own slot free and its cache line at home.
+std::size_t thread_number();
 
 // Lets calls through while open, and lets `shut` wait for those inside. A passing call writes one
 // counter that it shares with few other threads, so that shards do not fight over a cache line.
@@ -38,24 +41,17 @@ class CallGate {
 
   // Returns when no call is inside and none can get in. Polls, because a caller that had to notify
   // on its way out would touch the gate after it was counted out.
-  void shut() {
-    open_.store(false);
-    for (Counter& counter : counters_)
-      while (counter.inside.load() != 0) std::this_thread::sleep_for(poll_interval);
-  }
+  void shut();
 
  private:
   static constexpr std::size_t counter_count = 16;
-  static constexpr std::chrono::microseconds poll_interval{100};
 
   struct alignas(64) Counter {
     std::atomic<std::uint64_t> inside{0};
   };
 
   std::atomic<std::uint64_t>& counter() {
-    static std::atomic<std::size_t> threads{0};
-    static thread_local const std::size_t mine = threads.fetch_add(1) % counter_count;
-    return counters_[mine].inside;
+    return counters_[thread_number() % counter_count].inside;
   }
 
   std::array<Counter, counter_count> counters_;

@@ -1,0 +1,144 @@
+#include "plugins/wiredtiger/range_iterator.h"
+
+#include <exception>
+#include <utility>
+
+#include "engine/iterators.h"
+#include "plugins/wiredtiger/convert.h"
+
+namespace ringwright {
+namespace {
+
+using Way = DamagedPlaces::Way;
+
+class RangeIterator final : public Iterator {
+ public:
+  RangeIterator(std::shared_ptr<Instance> instance, SessionPool::Lease lease, const KeyRange& range,
+                Direction direction)
+      : instance_(std::move(instance)),
+        lease_(std::move(lease)),
+        range_(range),
+        direction_(direction) {
+    const int error = lease_.session()->begin_transaction(lease_.session(), nullptr);
+    if (error != 0) {
+      status_ = instance_->to_status(error, "iterate");
+      return;
+    }
+    begun_ = true;
+    const Bytes& from = this->from();
+    const Way way = from.empty() ? onward() : Way::at;
+    if (refuses(way, from)) return;
+    settle(position(from), way, from);
+  }
+  ~RangeIterator() override {
+    lease_.rows()->reset(lease_.rows());
+    if (begun_) lease_.session()->rollback_transaction(lease_.session(), nullptr);
+    take_last_error();
+  }
+
+  bool valid() const override { return at_row_ && !instance_->is_retired(); }
+
+  void next() override {
+    if (!valid()) return;
+    try {
+      step();
+    } catch (...) {
+      at_row_ = false;
+      status_ = {Code::io_error, "iterate: out of memory"};
+    }
+  }
+
+  ByteView key() const override { return key_; }
+  ByteView value() const override { return value_; }
+  Status status() const override {
+    if (status_.is_ok() && instance_->is_retired())
+      return {Code::closed, "engine was closed under its iterator"};
+    return status_;
+  }
+
+ private:
+  bool forward() const { return direction_ == Direction::forward; }
+  const Bytes& from() const { return forward() ? range_.start : range_.stop; }
+  Way onward() const { return forward() ? Way::after : Way::before; }
+
+  // To the first row in the direction, which may lie outside the range.
+  int position(const Bytes& from) {
+    if (from.empty()) return move();
+    WT_CURSOR* const rows = lease_.rows();
+    const WT_ITEM item = to_item(from);
+    rows->set_key(rows, &item);
+    int side = 0;
+    const int error = rows->search_near(rows, &side);
+    if (error != 0) return error;
+    const bool short_of_it = forward() ? side < 0 : side >= 0;
+    return short_of_it ? move() : 0;
+  }
+
+  int move() {
+    WT_CURSOR* const rows = lease_.rows();
+    return forward() ? rows->next(rows) : rows->prev(rows);
+  }
+
+  void step() {
+    // The row that was left is not readable any more when its successor turns out to be damaged.
+    left_.assign(key_);
+    if (refuses(onward(), left_)) return;
+    settle(move(), onward(), left_);
+  }
+
+  bool refuses(Way way, const Bytes& key) {
+    if (!instance_->damage().leads_there(way, key)) return false;
+    at_row_ = false;
+    status_ = {Code::corrupt, "iterate: next to " + printable(key) + " lies a damaged block"};
+    return true;
+  }
+
+  // Takes the row that a step of this way from this key led to.
+  void settle(int error, Way way, const Bytes& key) {
+    at_row_ = false;
+    if (error == WT_NOTFOUND) return;
+    WT_CURSOR* const rows = lease_.rows();
+    WT_ITEM key_item{};
+    WT_ITEM value_item{};
+    if (error == 0) error = rows->get_key(rows, &key_item);
+    if (error == 0) error = rows->get_value(rows, &value_item);
+    if (error != 0) return fail(error, way, key);
+    key_ = to_view(key_item);
+    value_ = to_view(value_item);
+    at_row_ = forward() ? range_.stop.empty() || key_ < ByteView(range_.stop)
+                        : key_ >= ByteView(range_.start);
+  }
+
+  // What lies behind a damaged block is not known: all up to the end of the range is suspect.
+  void fail(int error, Way way, const Bytes& key) {
+    status_ = instance_->to_status(error, "iterate");
+    if (status_.code() != Code::corrupt) return;
+    KeyRange suspect = range_;
+    if (way == Way::after && !key.empty()) suspect.start = key + '\0';
+    if (way == Way::before && !key.empty()) suspect.stop = key;
+    instance_->damage().note(way, key, std::move(suspect));
+  }
+
+  const std::shared_ptr<Instance> instance_;
+  SessionPool::Lease lease_;
+  const KeyRange range_;
+  const Direction direction_;
+  bool begun_ = false;
+  bool at_row_ = false;
+  ByteView key_;
+  ByteView value_;
+  Bytes left_;
+  Status status_;
+};
+
+}  // namespace
+
+std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<Instance> instance,
+                                              const KeyRange& range, Direction direction) {
+  if (range.is_nothing()) return make_empty_iterator(ok_status());
+  auto lease = instance->take_session();
+  if (!lease) return make_empty_iterator(lease.error());
+  return std::make_unique<RangeIterator>(std::move(instance), std::move(*lease), range, direction);
+}
+
+}  // namespace ringwright

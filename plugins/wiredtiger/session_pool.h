@@ -1,0 +1,83 @@
+#pragma once
+
+#include <wiredtiger.h>
+
+#include <array>
+#include <atomic>
+#include <cstddef>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "engine/base/status.h"
+
+namespace ringwright {
+
+// Where the rows are.
+constexpr const char* rows_table = "table:rows";
+constexpr const char* rows_file = "rows.wt";
+
+// A session with its cursor over the rows. Neither is safe to use from two threads at once.
+struct NativeSession {
+  WT_SESSION* session = nullptr;
+  WT_CURSOR* rows = nullptr;
+};
+
+// Sessions for one call, or one iterator, at a time. They stay open between calls, because opening
+// one and its cursor costs more than most calls; a thread mostly gets back the one it had.
+// All are snapshot sessions: a transaction reads from one moment.
+class SessionPool {
+ public:
+  explicit SessionPool(WT_CONNECTION* connection);
+  // The connection closes the sessions.
+  ~SessionPool();
+  SessionPool(const SessionPool&) = delete;
+  SessionPool& operator=(const SessionPool&) = delete;
+
+  // Held for the length of a call. The cursor must be reset, and no transaction open, at its end.
+  class Lease {
+   public:
+    Lease() = default;
+    Lease(SessionPool& pool, NativeSession* native) : pool_(&pool), native_(native) {}
+    Lease(Lease&& other) noexcept
+        : pool_(other.pool_), native_(std::exchange(other.native_, nullptr)) {}
+    Lease& operator=(Lease&& other) noexcept {
+      std::swap(pool_, other.pool_);
+      std::swap(native_, other.native_);
+      return *this;
+    }
+    ~Lease() {
+      if (native_ != nullptr) pool_->give_back(native_);
+    }
+    explicit operator bool() const { return native_ != nullptr; }
+    WT_SESSION* session() const { return native_->session; }
+    WT_CURSOR* rows() const { return native_->rows; }
+
+   private:
+    SessionPool* pool_ = nullptr;
+    NativeSession* native_ = nullptr;
+  };
+
+  // No lease: `error` says why, 0 that all sessions are in use.
+  Lease take(int& error);
+
+ private:
+  static constexpr std::size_t slot_count = 16;
+  struct alignas(64) Slot {
+    std::atomic<NativeSession*> idle{nullptr};
+  };
+
+  Slot& own_slot();
+  NativeSession* take_spare();
+  NativeSession* open_one(int& error);
+  void give_back(NativeSession* native);
+
+  WT_CONNECTION* const connection_;
+  std::array<Slot, slot_count> slots_;
+  std::mutex mutex_;
+  std::vector<NativeSession*> spare_;
+  std::vector<std::unique_ptr<NativeSession>> all_;
+};
+
+}  // namespace ringwright
