@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import _core
+from . import _control, _core
+from ._engines import register_named
 from ._parts import engines
 from .errors import (
     AuthError,
@@ -119,6 +120,15 @@ def make_parser() -> argparse.ArgumentParser:
         help="a Python module to import first, such as one that registers parts",
     )
     serve.add_argument(
+        "--engine",
+        dest="engines",
+        action="append",
+        default=[],
+        metavar="NAME=MODULE:CLASS",
+        help="a storage engine written in Python, and its name",
+    )
+    serve.add_argument("--control-fd", type=int, metavar="FD", help=argparse.SUPPRESS)
+    serve.add_argument(
         "--check", action="store_true", help="check the configuration, show every value, and end"
     )
 
@@ -178,20 +188,31 @@ def run_engine_list(chosen: argparse.Namespace) -> int:
     return OK
 
 
-def run_serve(chosen: argparse.Namespace) -> int:
-    for module in chosen.modules:
+def import_parts(modules: Sequence[str], named: Sequence[str]) -> None:
+    """Makes known what is written in Python: modules that register it, and engines by name."""
+    for module in modules:
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise UsageError(f"--import {module}: {error}") from error
+    for text in named:
+        register_named(text)
+
+
+def run_serve(chosen: argparse.Namespace) -> int:
+    import_parts(chosen.modules, chosen.engines)
     settings = _serve_settings(chosen)
     if chosen.check:
         return _check(settings, chosen.output == "json")
     # Blocked before the first native thread is made, so that none of them takes the signals.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
+        if chosen.control_fd is not None:
+            _control.end_with_parent(chosen.control_fd)
         node = _core.Node.open(settings, True)
         try:
+            if chosen.control_fd is not None:
+                _control.announce(chosen.control_fd, node.addresses())
             if chosen.output == "json":
                 _show_json({"name": node.name(), "pid": os.getpid(), **node.addresses()})
             else:

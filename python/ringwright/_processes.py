@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -22,6 +23,7 @@ from . import _core, _life
 from ._arguments import BytesLike, nearest
 from ._calls import Target
 from ._configuration import value_of
+from ._engines import import_words
 from .errors import ClosedError, Error, InvalidRequestError, TimeoutError
 
 PROGRAM = "ringwrightd"
@@ -55,6 +57,14 @@ def find_program() -> str:
     return found
 
 
+def find_command(engines: Iterable[str]) -> list[str]:
+    """What a node is run by: ringwrightd, or Python where one of the engines is written in it."""
+    words = import_words(engines)
+    if not words:
+        return [find_program()]
+    return [sys.executable, "-m", "ringwright", "serve", *words]
+
+
 class ProcessNode:
     """One child process, with the ports that are kept for it while it does not run."""
 
@@ -83,7 +93,7 @@ class ProcessNode:
         }
         self.config.write_text(shared + members + _toml(own.items()), encoding="utf-8")
 
-    def spawn(self, program: str) -> None:
+    def spawn(self, program: Sequence[str]) -> None:
         """Starts the process; `wait_ready` must follow."""
         ours, theirs = socket.socketpair()
         # What the file says must not be changed by what it was made from.
@@ -92,10 +102,12 @@ class ProcessNode:
             for name, value in os.environ.items()
             if not (name.startswith("RINGWRIGHT_") and "__" in name)
         }
+        if program[0] == sys.executable:
+            environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
         with theirs, self.log.open("ab") as log:
             try:
                 self.process = subprocess.Popen(
-                    [program, "--config", str(self.config), "--control-fd", str(theirs.fileno())],
+                    [*program, "--config", str(self.config), "--control-fd", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
@@ -234,10 +246,10 @@ class ProcessCluster:
         if value_of(settings, "transport.kind") == "loopback":
             settings.set("transport.kind", "thrift")
         settings.check()
-        self._program = find_program()
         self._settings = settings
         self._transport = value_of(settings, "transport.kind")
         self._keyspaces = settings.keyspaces()
+        self._program = find_command(keyspace["engine"] for keyspace in self._keyspaces)
         self._lock = threading.RLock()  # guards what follows; held while nodes start and end
         self._closed = False
         self._groups: list[list[str]] = []
