@@ -249,7 +249,10 @@ class ProcessCluster:
         self._settings = settings
         self._transport = value_of(settings, "transport.kind")
         self._keyspaces = settings.keyspaces()
-        self._program = find_command(keyspace["engine"] for keyspace in self._keyspaces)
+        self._programs = {
+            name: find_command(self._engines_of(name))
+            for name in _names(int(value_of(settings, "cluster.nodes")))
+        }
         self._lock = threading.RLock()  # guards what follows; held while nodes start and end
         self._closed = False
         self._groups: list[list[str]] = []
@@ -263,16 +266,23 @@ class ProcessCluster:
         self._generation = _life.generation()
         _life.tell_of_fork(self)
         try:
-            self._start_all(int(value_of(settings, "cluster.nodes")))
+            self._start_all()
             # Knows the ring, and that is all it is asked for.
             self._watcher = self.target(_core.ClientChoice("default", "", None, None)).open()
         except BaseException:
             self.close()
             raise
 
-    def _start_all(self, count: int) -> None:
-        for number in range(1, count + 1):
-            name = f"node{number}"
+    def _engines_of(self, node: str) -> list[str]:
+        """The engine of each keyspace on that node."""
+        values = {key: value for key, value, _, _ in self._settings.entries()}
+        return [
+            values.get(f"keyspace.{keyspace['name']}.engine_on.{node}", keyspace["engine"])
+            for keyspace in self._keyspaces
+        ]
+
+    def _start_all(self) -> None:
+        for name in self._programs:
             self._nodes[name] = ProcessNode(name, self._directory / name)
         nodes = list(self._nodes.values())
         shared = _toml(self._shared_settings())
@@ -283,7 +293,7 @@ class ProcessCluster:
         )
         for node in nodes:
             node.write_config(shared, members)
-            node.spawn(self._program)
+            node.spawn(self._programs[node.name])
         until = time.monotonic() + READY_DEADLINE_S
         for node in nodes:
             node.wait_ready(until)
@@ -423,7 +433,7 @@ class ProcessCluster:
             if found.is_running:
                 return
             found.end(signal.SIGKILL, SIGNAL_DEADLINE_S)
-            found.spawn(self._program)
+            found.spawn(self._programs[node])
             found.wait_ready(time.monotonic() + READY_DEADLINE_S)
             self._send_faults(found)
 
@@ -562,6 +572,10 @@ class ProcessCluster:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the cluster is closed")
+
+
+def _names(count: int) -> list[str]:
+    return [f"node{number}" for number in range(1, count + 1)]
 
 
 def _kept_port() -> socket.socket:

@@ -49,6 +49,10 @@ def test_three_processes_of_a_python_engine(tmp_path: Path) -> None:
     assert sum("engine sorted_log" in claim for claim in claims) == 3
 
 
+def program_of(node: rw.Node) -> str:
+    return Path(f"/proc/{node.pid}/exe").resolve().name
+
+
 def test_a_resolver_of_python_needs_no_python_in_the_nodes() -> None:
     """It runs in the clients, so the nodes are ringwrightd."""
 
@@ -62,8 +66,20 @@ def test_a_resolver_of_python_needs_no_python_in_the_nodes() -> None:
             with cluster.client() as kv:
                 kv.put(b"k", value, context=rw.NO_CONTEXT, w=3)
         assert cluster.client().get_record(b"k", r=3).value == b"longer"
-        pid = cluster.nodes["node1"].pid
-        assert Path(f"/proc/{pid}/exe").resolve().name == "ringwrightd"
+        assert program_of(cluster.nodes["node1"]) == "ringwrightd"
+
+
+def test_a_python_engine_beside_others() -> None:
+    engine = {"node1": "memory", "node2": "sorted_log", "node3": "memory"}
+    with rw.Cluster.local(nodes=3, engine=engine, processes=True, timeout=10) as cluster:
+        cluster.wait_connected()
+        cluster.client().put(b"k", b"v", w=3)
+        for name, node in cluster.nodes.items():
+            with cluster.client(node=name) as kv:
+                assert kv.get_record(b"k", r=1).value == b"v"
+            in_python = engine[name] == "sorted_log"
+            assert (program_of(node) != "ringwrightd") == in_python
+            assert node.status().engines[0].engine == engine[name]
 
 
 def test_a_class_that_another_process_cannot_import(tmp_path: Path) -> None:
