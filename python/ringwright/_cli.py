@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import _control, _core
+from . import _control, _core, _engine_check
 from ._engines import register_named
 from ._parts import engines
 from .errors import (
@@ -111,22 +111,7 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="SECTION.KEY=VALUE",
         help="outranks the environment and the file; may be repeated",
     )
-    serve.add_argument(
-        "--import",
-        dest="modules",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="a Python module to import first, such as one that registers parts",
-    )
-    serve.add_argument(
-        "--engine",
-        dest="engines",
-        action="append",
-        default=[],
-        metavar="NAME=MODULE:CLASS",
-        help="a storage engine written in Python, and its name",
-    )
+    _add_parts(serve)
     serve.add_argument("--control-fd", type=int, metavar="FD", help=argparse.SUPPRESS)
     serve.add_argument(
         "--check", action="store_true", help="check the configuration, show every value, and end"
@@ -137,7 +122,15 @@ def make_parser() -> argparse.ArgumentParser:
     engine = commands.add_parser("engine", help="storage engines")
     _add_output(engine, argparse.SUPPRESS)
     actions = engine.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _command(actions, "list", "show the engines that this installation has", run_engine_list)
+    listing = _command(
+        actions, "list", "show the engines that this installation has", run_engine_list
+    )
+    _add_parts(listing)
+    check = _command(
+        actions, "check", "test an engine by the suite that every engine passes", run_engine_check
+    )
+    _engine_check.add_arguments(check)
+    _add_parts(check)
     return parser
 
 
@@ -148,6 +141,25 @@ def _command(
     _add_output(made, argparse.SUPPRESS)
     made.set_defaults(run=run)
     return made
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a Python module to import first, such as one that registers parts",
+    )
+    parser.add_argument(
+        "--engine",
+        dest="engines",
+        action="append",
+        default=[],
+        metavar="NAME=MODULE:CLASS",
+        help="a storage engine written in Python, and its name",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser, default: str) -> None:
@@ -177,6 +189,7 @@ def run_version(chosen: argparse.Namespace) -> int:
 
 
 def run_engine_list(chosen: argparse.Namespace) -> int:
+    import_parts(chosen.modules, chosen.engines)
     rows = engines()
     if chosen.output == "json":
         _show_json({"engines": rows})
@@ -186,6 +199,20 @@ def run_engine_list(chosen: argparse.Namespace) -> int:
             [(row["name"], row["origin"], row.get("error", "")) for row in rows],
         )
     return OK
+
+
+def run_engine_check(chosen: argparse.Namespace) -> int:
+    import_parts(chosen.modules, chosen.engines)
+    check = _engine_check.run(chosen)
+    if chosen.output == "json":
+        _show_json(_engine_check.document(check))
+    else:
+        _show_table(
+            ("test", "verdict", "seconds"),
+            [(each.test, each.verdict, f"{each.seconds:.3f}") for each in check.outcomes],
+        )
+        print(check, file=sys.stderr)
+    return OK if check else CHECK_FAILED
 
 
 def import_parts(modules: Sequence[str], named: Sequence[str]) -> None:

@@ -285,6 +285,11 @@ def _check_free(name: str, origin: str) -> None:
         )
 
 
+def registered(name: str) -> type[Engine] | None:
+    """The class behind a name; None: it is not one of Python."""
+    return _registered.get(name)
+
+
 # What child processes must know.
 
 
