@@ -203,8 +203,11 @@ def run_engine_list(chosen: argparse.Namespace) -> int:
 
 def run_engine_check(chosen: argparse.Namespace) -> int:
     import_parts(chosen.modules, chosen.engines)
-    check = _engine_check.run(chosen)
-    if chosen.output == "json":
+    as_json = chosen.output == "json"
+    check = _engine_check.run(
+        chosen, lambda error: _fail(as_json, CHECK_FAILED, str(error), _fields(error))
+    )
+    if as_json:
         _show_json(_engine_check.document(check))
     else:
         _show_table(

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import argparse
+import os
 import signal
 import sys
+import threading
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .errors import InvalidRequestError
+from .errors import Error, InvalidRequestError
 from .testing import EngineCheck, check_engine
+
+TEST_DEADLINE_S = 120.0
+POLL_S = 0.1
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,6 +30,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--option", action="append", default=[], metavar="NAME=VALUE", help="of the engine"
     )
     parser.add_argument(
+        "--deadline",
+        type=float,
+        default=TEST_DEADLINE_S,
+        metavar="SECONDS",
+        help=f"of one test, after which the check is given up ({TEST_DEADLINE_S:g})",
+    )
+    parser.add_argument(
         "--test",
         dest="tests",
         action="append",
@@ -31,7 +45,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(chosen: argparse.Namespace) -> EngineCheck:
+def run(chosen: argparse.Namespace, give_up: Callable[[Error], int]) -> EngineCheck:
+    """Checks the engine; where a test hangs the process ends, with what `give_up` says of it."""
+    watch = _Watch(chosen.deadline, give_up)
     target = chosen.target
     is_file = target.endswith(".so") or "/" in target
     # The suite is one native call: an interrupt would be heard behind it.
@@ -42,9 +58,10 @@ def run(chosen: argparse.Namespace) -> EngineCheck:
             durability=chosen.durability,
             options=dict(map(_option, chosen.option)),
             tests=chosen.tests or "*",
-            on_start=_show if sys.stderr.isatty() else None,
+            on_start=watch.begin,
         )
     finally:
+        watch.end()
         signal.signal(signal.SIGINT, before)
 
 
@@ -77,5 +94,44 @@ def _option(text: str) -> tuple[str, str]:
     return name, value
 
 
-def _show(test: str) -> None:
-    print(f"{test} ...", file=sys.stderr, flush=True)
+class _Watch:
+    """Ends the process when a test lasts too long: a native call cannot be broken off."""
+
+    def __init__(self, deadline: float, give_up: Callable[[Error], int]) -> None:
+        self._deadline = deadline
+        self._give_up = give_up
+        self._running = ("", time.monotonic())  # the test, and when it began
+        self._ended = threading.Event()
+        threading.Thread(target=self._watch, daemon=True).start()
+
+    def begin(self, test: str) -> None:
+        self._running = (test, time.monotonic())
+        if sys.stderr.isatty():
+            print(f"{test} ...", file=sys.stderr, flush=True)
+
+    def end(self) -> None:
+        self._ended.set()
+
+    def _watch(self) -> None:
+        while not self._ended.wait(POLL_S):
+            test, begun = self._running
+            if time.monotonic() - begun < self._deadline:
+                continue
+            error = Error(
+                f"{test or 'the open'} did not end within {self._deadline:g} s; Python stands at "
+                + ", ".join(_places())
+            )
+            error.code = "check_failed"
+            code = self._give_up(error)
+            sys.stdout.flush()
+            os._exit(code)
+
+
+def _places() -> list[str]:
+    """Where each other thread is."""
+    here = threading.get_ident()
+    return [
+        f"{frame.f_code.co_name} ({Path(frame.f_code.co_filename).name}:{frame.f_lineno})"
+        for thread, frame in sys._current_frames().items()
+        if thread != here
+    ]

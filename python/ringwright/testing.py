@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ctypes
 import inspect
+import itertools
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -103,8 +104,8 @@ def check_engine(
 
     Args:
         engine: an engine by name ("rocksdb"), or a stack of decorators around one; a subclass of
-            `Engine`, which is registered under its name in small letters unless it has one already;
-            or the Path of a plugin that brings one engine.
+            `Engine`, which gets a name like its own unless it is registered already; or the Path
+            of a plugin that brings one engine.
         durability: the class to demand; None: the strongest that the engine has.
         options: of the engine.
         tests: names of tests, in which * stands for anything.
@@ -176,12 +177,17 @@ def _name_of(engine: str | type[Engine] | Path) -> str:
         raise InvalidRequestError(
             f"an engine is a name, a subclass of Engine, or the Path of a plugin, not {engine!r}"
         )
+    for known, _ in _origins():
+        if registered(known) is engine:
+            return known
     name = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", engine.__name__).lower().lstrip("_")
-    known = [listed for listed, origin in _origins() if registered(listed) is engine]
-    if known:
-        return known[0]
-    register_engine(name, engine)
-    return name
+    taken = [listed for listed, _ in _origins()] + _core.plugin_names()
+    for number in itertools.count(1):
+        chosen = name if number == 1 else f"{name}_{number}"
+        if chosen not in taken:
+            register_engine(chosen, engine)
+            return chosen
+    raise AssertionError("there is always another number")
 
 
 def _only_engine_of(path: Path) -> str:

@@ -122,6 +122,18 @@ class Stuck(SortedLog):
         raise RuntimeError("it does not even open")
 
 
+class Hangs(SortedLog):
+    """Keeps its lock while somebody iterates."""
+
+    def iterate(
+        self, start: bytes, stop: bytes | None, reverse: bool
+    ) -> Iterator[tuple[bytes, bytes]]:
+        with self._lock:
+            for key in sorted(self._rows, reverse=reverse):
+                if start <= key and (stop is None or key < stop):
+                    yield key, self._rows[key]
+
+
 @pytest.mark.parametrize(
     ("engine", "test", "told"),
     [
@@ -170,6 +182,11 @@ def test_options_and_choice() -> None:
 
     check = check_engine(Optional, options={"block_size": 7}, tests=["refuses_an*", "drops*"])
     assert check, str(check)
+    assert check_engine(Optional, tests="drops*").engine == check.engine
+    other = type("Optional", (SortedLog,), {})
+    another = check_engine(other, tests="drops*").engine
+    assert another != check.engine
+    assert another.startswith("optional_")
     assert [outcome.test for outcome in check.outcomes] == [
         "drops_a_range_and_nothing_beside_it",
         "refuses_an_unknown_option_and_names_the_nearest",
@@ -243,6 +260,17 @@ def test_the_command_on_an_engine_that_fails() -> None:
     assert document["error"]["code"] == "check_failed"
     assert "flush_then_reopen_keeps_everything" in document["error"]["message"]
     assert err == ""
+
+
+def test_the_command_on_an_engine_that_hangs() -> None:
+    named = ("--engine", "hangs=test_engine_check:Hangs", "--deadline", "2", "-o", "json")
+    code, out, err = run("check", "hangs", *named)
+    assert code == 8
+    document = json.loads(out)
+    assert document["ok"] is False
+    assert document["error"]["code"] == "check_failed"
+    assert "did not end within 2 s" in document["error"]["message"]
+    assert "write (python_engine.py:" in document["error"]["message"]
 
 
 @pytest.mark.parametrize(

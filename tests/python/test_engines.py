@@ -135,7 +135,7 @@ def test_a_write_of_which_nobody_knows(
         (lambda keys: None, "io_error.*returned None: return a list"),
         (lambda keys: {}, "io_error.*returned a dict"),
         (lambda keys: [], "returned 0 rows for 1 keys"),
-        (lambda keys: [b"", b""], "returned 2 rows for 1 keys"),
+        (lambda keys: [None] * (len(keys) + 1), "returned 2 rows for 1 keys"),
         (lambda keys: ["row"], "io_error.*returned a str for a key: return bytes, or None"),
     ],
 )
@@ -432,6 +432,28 @@ def test_the_interpreter_ends_in_the_middle_of_calls(end: str) -> None:
         assert ended.returncode == 0, ended.stderr
         assert ended.stdout == "ends\n"
         assert "FATAL" not in ended.stderr
+
+
+def test_nobody_gets_into_an_interpreter_that_ends() -> None:
+    """Not even an engine that somebody forgot to close."""
+    end = """
+from ringwright import _core
+assert _core.shut_engines()
+try:
+    cluster.client(timeout=1).put(b"k", b"v")
+except rw.Error as error:
+    print("the interpreter ends" in str(error), flush=True)
+    os._exit(0)
+"""
+    ended = subprocess.run(
+        [sys.executable, "-c", PROGRAM.replace("{end}", end)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=_with_path(EXAMPLES),
+    )
+    assert ended.stdout == "ends\nTrue\n", ended.stderr
 
 
 def _with_path(folder: str) -> dict[str, str]:
