@@ -99,7 +99,8 @@ Status PythonEngine::check_context(const EngineContext& context) const {
   if (context.durability > type_.durability)
     return {Code::invalid, engine + "gives at most durability '" +
                                std::string(durability_name(type_.durability)) + "', not '" +
-                               std::string(durability_name(context.durability)) + "'"};
+                               std::string(durability_name(context.durability)) +
+                               "': ask for that, or raise the durability of its class"};
   if (!context.disk || context.disk->real_path(context.path).empty())
     return {Code::invalid, engine +
                                "is written in Python and needs a real directory, which there "
@@ -359,7 +360,7 @@ void register_engine(const std::string& name, const py::object& type, const std:
       name, [kept] { return std::make_unique<PythonEngine>(*kept); }, origin);
 }
 
-void load_plugin_file(const std::string& path) {
+void load_plugin_at(const std::string& path) {
   check(unlocked([&] { return load_plugin(registry_with_parts(), path); }));
 }
 
@@ -369,7 +370,7 @@ void bind_engines(py::module_& module) {
   module.def("register_engine", &register_engine, py::arg("name"), py::arg("type"),
              py::arg("durability"), py::arg("format"), py::arg("options"),
              py::arg("tells_pressure"), py::arg("origin"));
-  module.def("load_plugin_file", &load_plugin_file, py::arg("path"));
+  module.def("load_plugin_at", &load_plugin_at, py::arg("path"));
   module.def("shut_engines", [] { return unlocked([] { return InterpreterPass::shut(); }); });
 }
 

@@ -242,7 +242,7 @@ def _load_plugin(name: str, path: str | Path) -> None:
             f"there is no file {str(path)!r}: give a subclass of Engine, or the path of a plugin"
         )
     real = os.path.realpath(path)
-    _core.load_plugin_file(real)
+    _core.load_plugin_at(real)
     brought = [part[1] for part in _core.parts() if part[0] == "engine" and part[2] == real]
     if name not in brought:
         told = ", ".join(map(repr, brought)) or "none"

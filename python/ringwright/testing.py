@@ -194,7 +194,7 @@ def _only_engine_of(path: Path) -> str:
     if not path.is_file():
         raise InvalidRequestError(f"there is no plugin {str(path)!r}")
     real = os.path.realpath(path)
-    _core.load_plugin_file(real)
+    _core.load_plugin_at(real)
     brought = [name for name, origin in _origins() if origin == real]
     if len(brought) != 1:
         told = ", ".join(brought) or "none"

@@ -148,6 +148,32 @@ sys.stdin.read()
         assert comes_true(lambda: not any(is_alive(pid) for pid in pids))
 
 
+def test_serve_imports_a_module_that_registers_it(tmp_path: Path) -> None:
+    (tmp_path / "registers.py").write_text(
+        "import ringwright as rw\n"
+        "from python_engine import SortedLog\n"
+        "rw.register_engine('mine', SortedLog)\n"
+    )
+    path = os.pathsep.join([*map(os.path.abspath, sys.path), str(tmp_path)])
+    words = [
+        sys.executable, "-m", "ringwright", "serve", "--check",
+        "--set", f"node.data_dir={tmp_path}",
+        "--set", "transport.kind=loopback",
+        "--set", "keyspace.default.engine=mine",
+    ]  # fmt: skip
+    for more, code in (([], 8), (["--import", "registers"], 0)):
+        ended = subprocess.run(
+            [*words, *more],
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+            env={**os.environ, "PYTHONPATH": path},
+        )
+        assert ended.returncode == code, ended.stderr
+    assert "mine" in ended.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "told"),
     [
