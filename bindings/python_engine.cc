@@ -76,10 +76,16 @@ Status PythonEngine::call(const char* method, Work&& work) {
 template <typename Work>
 void PythonEngine::call_without_result(const char* method, Work&& work) {
   const Status status = call(method, [&] {
+    const py::object place = engine_.attr(method);
     try {
       work(engine_);
     } catch (py::error_already_set& error) {
-      error.discard_as_unraisable(engine_.attr(method));
+      error.discard_as_unraisable(place);
+    } catch (const py::cast_error&) {
+      const std::string told =
+          std::string(method) + " of the engine '" + type_.name + "' returned something else";
+      PyErr_SetString(PyExc_TypeError, told.c_str());
+      PyErr_WriteUnraisable(place.ptr());
     }
     return ok_status();
   });
@@ -196,7 +202,8 @@ void PythonEngine::note_write(std::uint64_t sequence) {
   raise_to(last_sequence_, sequence);
   if (!type_.tells_pressure) return;
   call_without_result("pressure", [this](const py::object& engine) {
-    pressure_ = std::clamp(engine.attr("pressure")().cast<double>(), 0.0, 1.0);
+    const auto told = engine.attr("pressure")().cast<double>();
+    pressure_ = told > 0 ? std::min(told, 1.0) : 0.0;  // also where it is no number
   });
 }
 

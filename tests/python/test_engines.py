@@ -250,14 +250,29 @@ def test_it_cannot_be_opened(
         pass
 
 
-def test_figures_that_cannot_be_told_are_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+def wrong_stats() -> Any:
+    return rw.EngineStats("many")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("stats", "told"),
+    [
+        (raising(RuntimeError("no figures")), "no figures"),
+        (lambda: {}, "'dict' object has no attribute 'approximate_keys'"),
+        (lambda: rw.EngineStats(-1), "stats of the engine 'scripted' returned something else"),
+        (wrong_stats, "stats of the engine 'scripted' returned something else"),
+    ],
+)
+def test_figures_that_cannot_be_told_are_shown(
+    monkeypatch: pytest.MonkeyPatch, stats: Callable[..., Any], told: str
+) -> None:
     shown: list[str] = []
     monkeypatch.setattr(sys, "unraisablehook", lambda told: shown.append(str(told.exc_value)))
     with rw.Cluster.local(nodes=1, engine="scripted") as cluster:
-        Scripted.instead = {"stats": raising(RuntimeError("no figures"))}
+        Scripted.instead = {"stats": stats}
         assert cluster.status()[0].engines[0].approximate_keys == 0
         Scripted.instead = {}
-    assert shown == ["no figures"]
+    assert shown == [told]
 
 
 class Abstract(rw.Engine):
