@@ -61,6 +61,7 @@ Status PythonEngine::call(const char* method, Work&& work) {
   const InterpreterPass pass;
   if (!pass) return {Code::closed, "the interpreter ends, and with it the engine"};
   const py::gil_scoped_acquire lock;
+  if (!engine_ && state_ != State::fresh) return usable();
   try {
     return work();
   } catch (const py::error_already_set& error) {
