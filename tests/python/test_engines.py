@@ -67,6 +67,17 @@ def test_a_cluster_of_it(tmp_path: Path) -> None:
         rw.Cluster.local(nodes=3, engine="scripted", dir=tmp_path)
 
 
+def test_the_example_as_a_program() -> None:
+    ended = subprocess.run(
+        [sys.executable, str(Path(EXAMPLES) / "python_engine.py")],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert (ended.returncode, ended.stdout) == (0, "b'eggs'\n"), ended.stderr
+
+
 def test_within_a_decorator() -> None:
     with rw.Cluster.local(nodes=1, engine="faulty(sorted_log)") as cluster:
         kv = cluster.client()
