@@ -58,6 +58,7 @@ auto unlocked(Call&& call) {
 void bind_contexts(py::module_& module);
 void bind_settings(py::module_& module);
 void bind_registry(py::module_& module);
+void bind_engines(py::module_& module);
 void bind_client(py::module_& module);
 void bind_cluster(py::module_& module);
 void bind_node(py::module_& module);

@@ -19,8 +19,9 @@ const char* class_of(Code code) {
       return "TimeoutError";
     case Code::overloaded:
       return "OverloadedError";
-    case Code::would_block:
     case Code::busy:
+      return "EngineBusyError";
+    case Code::would_block:
     case Code::io_error:
     case Code::in_doubt:
       return "EngineError";

@@ -8,6 +8,7 @@ PYBIND11_MODULE(_core, module) {
   ringwright::python::bind_contexts(module);
   ringwright::python::bind_settings(module);
   ringwright::python::bind_registry(module);
+  ringwright::python::bind_engines(module);
   ringwright::python::bind_client(module);
   ringwright::python::bind_cluster(module);
   ringwright::python::bind_node(module);

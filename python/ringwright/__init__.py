@@ -20,6 +20,7 @@ from ._arguments import Quorum
 from ._client import BatchResult, Client, Placement, PlacementEntry
 from ._cluster import Cluster, EngineStatus, Member, Node, NodeStatus, Partition, Ring
 from ._core import __version__
+from ._engines import Engine, EngineStats, Op, register_engine
 from ._parts import EngineSpec, engines
 from ._records import NO_CONTEXT, Context, Record, Sibling
 from ._resolvers import Report, Resolver, resolver_laws
@@ -30,6 +31,7 @@ from .errors import (
     ConflictError,
     ConnectionError,
     CorruptionError,
+    EngineBusyError,
     EngineError,
     EngineLockedError,
     Error,
@@ -56,9 +58,12 @@ __all__ = [
     "ConnectionError",
     "Context",
     "CorruptionError",
+    "Engine",
+    "EngineBusyError",
     "EngineError",
     "EngineLockedError",
     "EngineSpec",
+    "EngineStats",
     "EngineStatus",
     "Error",
     "History",
@@ -67,6 +72,7 @@ __all__ = [
     "NoSpaceError",
     "Node",
     "NodeStatus",
+    "Op",
     "Operation",
     "OverloadedError",
     "Partition",
@@ -87,6 +93,7 @@ __all__ = [
     "VersionMismatchError",
     "__version__",
     "engines",
+    "register_engine",
     "resolver_laws",
 ]
 

@@ -17,7 +17,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from . import _core
+from . import _control, _core, _engine_check
+from ._engines import register_named
 from ._new_engine import new_engine
 from ._parts import engines, probe
 from .errors import (
@@ -111,14 +112,8 @@ def make_parser() -> argparse.ArgumentParser:
         metavar="SECTION.KEY=VALUE",
         help="outranks the environment and the file; may be repeated",
     )
-    serve.add_argument(
-        "--import",
-        dest="modules",
-        action="append",
-        default=[],
-        metavar="MODULE",
-        help="a Python module to import first, such as one that registers parts",
-    )
+    _add_parts(serve)
+    serve.add_argument("--control-fd", type=int, metavar="FD", help=argparse.SUPPRESS)
     serve.add_argument(
         "--check", action="store_true", help="check the configuration, show every value, and end"
     )
@@ -139,6 +134,12 @@ def make_parser() -> argparse.ArgumentParser:
     new = _command(actions, "new", "write the sources of a new engine in C++", run_engine_new)
     new.add_argument("name", metavar="NAME", help="what it is to be called")
     new.add_argument("--dir", type=Path, metavar="DIR", help="where to; by default NAME")
+    _add_parts(listing)
+    check = _command(
+        actions, "check", "test an engine by the suite that every engine passes", run_engine_check
+    )
+    _engine_check.add_arguments(check)
+    _add_parts(check)
     return parser
 
 
@@ -149,6 +150,25 @@ def _command(
     _add_output(made, argparse.SUPPRESS)
     made.set_defaults(run=run)
     return made
+
+
+def _add_parts(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--import",
+        dest="modules",
+        action="append",
+        default=[],
+        metavar="MODULE",
+        help="a Python module to import first, such as one that registers parts",
+    )
+    parser.add_argument(
+        "--engine",
+        dest="engines",
+        action="append",
+        default=[],
+        metavar="NAME=MODULE:CLASS",
+        help="a storage engine written in Python, and its name",
+    )
 
 
 def _add_output(parser: argparse.ArgumentParser, default: str) -> None:
@@ -178,6 +198,7 @@ def run_version(chosen: argparse.Namespace) -> int:
 
 
 def run_engine_list(chosen: argparse.Namespace) -> int:
+    import_parts(chosen.modules, chosen.engines)
     rows = engines()
     if chosen.probe:
         for row in rows:
@@ -223,20 +244,48 @@ def run_engine_new(chosen: argparse.Namespace) -> int:
     return OK
 
 
-def run_serve(chosen: argparse.Namespace) -> int:
-    for module in chosen.modules:
+def run_engine_check(chosen: argparse.Namespace) -> int:
+    import_parts(chosen.modules, chosen.engines)
+    as_json = chosen.output == "json"
+    check = _engine_check.run(
+        chosen, lambda error: _fail(as_json, CHECK_FAILED, str(error), _fields(error))
+    )
+    if as_json:
+        _show_json(_engine_check.document(check))
+    else:
+        _show_table(
+            ("test", "verdict", "seconds"),
+            [(each.test, each.verdict, f"{each.seconds:.3f}") for each in check.outcomes],
+        )
+        print(check, file=sys.stderr)
+    return OK if check else CHECK_FAILED
+
+
+def import_parts(modules: Sequence[str], named: Sequence[str]) -> None:
+    """Makes known what is written in Python: modules that register it, and engines by name."""
+    for module in modules:
         try:
             importlib.import_module(module)
         except ImportError as error:
             raise UsageError(f"--import {module}: {error}") from error
+    for text in named:
+        register_named(text)
+
+
+def run_serve(chosen: argparse.Namespace) -> int:
+    import_parts(chosen.modules, chosen.engines)
     settings = _serve_settings(chosen)
     if chosen.check:
         return _check(settings, chosen.output == "json")
     # Blocked before the first native thread is made, so that none of them takes the signals.
     before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDING_SIGNALS)
     try:
+        if chosen.control_fd is not None:
+            _control.end_with_parent(chosen.control_fd)
         node = _core.Node.open(settings, True)
         try:
+            if chosen.control_fd is not None:
+                _control.announce(chosen.control_fd, node.addresses())
             if chosen.output == "json":
                 _show_json({"name": node.name(), "pid": os.getpid(), **node.addresses()})
             else:

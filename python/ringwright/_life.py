@@ -9,6 +9,7 @@ import threading
 import weakref
 from typing import Protocol
 
+from . import _core
 from .errors import ClosedError
 
 
@@ -68,8 +69,12 @@ def tell_of_fork(thing: Forgettable) -> None:
 
 
 def _close_all() -> None:
-    for thing in list(_open):
-        thing.close()
+    try:
+        for thing in list(_open):
+            thing.close()
+    finally:
+        # From here on a native thread that is still there finds no way into the interpreter.
+        _core.shut_engines()
 
 
 def _note_fork() -> None:

@@ -9,6 +9,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -22,6 +23,7 @@ from . import _core, _life
 from ._arguments import BytesLike, nearest
 from ._calls import Target
 from ._configuration import value_of
+from ._engines import import_words
 from .errors import ClosedError, Error, InvalidRequestError, TimeoutError
 
 PROGRAM = "ringwrightd"
@@ -57,6 +59,14 @@ def find_program() -> str:
     return found
 
 
+def find_command(engines: Iterable[str]) -> list[str]:
+    """What a node is run by: ringwrightd, or Python where one of the engines is written in it."""
+    words = import_words(engines)
+    if not words:
+        return [find_program()]
+    return [sys.executable, "-m", "ringwright", "serve", *words]
+
+
 class ProcessNode:
     """One child process, with the ports that are kept for it while it does not run."""
 
@@ -85,7 +95,7 @@ class ProcessNode:
         }
         self.config.write_text(shared + members + _toml(own.items()), encoding="utf-8")
 
-    def spawn(self, program: str) -> None:
+    def spawn(self, program: Sequence[str]) -> None:
         """Starts the process; `wait_ready` must follow."""
         ours, theirs = socket.socketpair()
         # What the file says must not be changed by what it was made from.
@@ -94,10 +104,12 @@ class ProcessNode:
             for name, value in os.environ.items()
             if not (name.startswith("RINGWRIGHT_") and "__" in name)
         }
+        if program[0] == sys.executable:
+            environment["PYTHONPATH"] = os.pathsep.join(map(os.path.abspath, sys.path))
         with theirs, self.log.open("ab") as log:
             try:
                 self.process = subprocess.Popen(
-                    [program, "--config", str(self.config), "--control-fd", str(theirs.fileno())],
+                    [*program, "--config", str(self.config), "--control-fd", str(theirs.fileno())],
                     stdin=subprocess.DEVNULL,
                     stdout=subprocess.DEVNULL,
                     stderr=log,
@@ -246,10 +258,13 @@ class ProcessCluster:
         if value_of(settings, "transport.kind") == "loopback":
             settings.set("transport.kind", "thrift")
         settings.check()
-        self._program = find_program()
         self._settings = settings
         self._transport = value_of(settings, "transport.kind")
         self._keyspaces = settings.keyspaces()
+        self._programs = {
+            name: find_command(self._engines_of(name))
+            for name in _names(int(value_of(settings, "cluster.nodes")))
+        }
         self._lock = threading.RLock()  # guards what follows; held while nodes start and end
         self._closed = False
         self._groups: list[list[str]] = []
@@ -263,16 +278,23 @@ class ProcessCluster:
         self._generation = _life.generation()
         _life.tell_of_fork(self)
         try:
-            self._start_all(int(value_of(settings, "cluster.nodes")))
+            self._start_all()
             # Knows the ring, and that is all it is asked for.
             self._watcher = self.target(_core.ClientChoice("default", "", None, None)).open()
         except BaseException:
             self.close()
             raise
 
-    def _start_all(self, count: int) -> None:
-        for number in range(1, count + 1):
-            name = f"node{number}"
+    def _engines_of(self, node: str) -> list[str]:
+        """The engine of each keyspace on that node."""
+        values = {key: value for key, value, _, _ in self._settings.entries()}
+        return [
+            values.get(f"keyspace.{keyspace['name']}.engine_on.{node}", keyspace["engine"])
+            for keyspace in self._keyspaces
+        ]
+
+    def _start_all(self) -> None:
+        for name in self._programs:
             self._nodes[name] = ProcessNode(name, self._directory / name)
         nodes = list(self._nodes.values())
         shared = _toml(self._shared_settings())
@@ -283,7 +305,7 @@ class ProcessCluster:
         )
         for node in nodes:
             node.write_config(shared, members)
-            node.spawn(self._program)
+            node.spawn(self._programs[node.name])
         until = time.monotonic() + READY_DEADLINE_S
         for node in nodes:
             node.wait_ready(until)
@@ -423,7 +445,7 @@ class ProcessCluster:
             if found.is_running:
                 return
             found.end(signal.SIGKILL, SIGNAL_DEADLINE_S)
-            found.spawn(self._program)
+            found.spawn(self._programs[node])
             found.wait_ready(time.monotonic() + READY_DEADLINE_S)
             self._send_faults(found)
 
@@ -562,6 +584,10 @@ class ProcessCluster:
     def _check_open(self) -> None:
         if self._closed:
             raise ClosedError("the cluster is closed")
+
+
+def _names(count: int) -> list[str]:
+    return [f"node{number}" for number in range(1, count + 1)]
 
 
 def _kept_port() -> socket.socket:

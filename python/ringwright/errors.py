@@ -7,6 +7,7 @@
     ├ InvalidRequestError      wrong as written; also a ValueError
     ├ OverloadedError          a bound was met; certainly no effect
     ├ EngineError              the storage engine refused or failed
+    │ ├ EngineBusyError        it refuses for now; certainly no effect
     │ ├ EngineLockedError      somebody else has the directory
     │ ├ CorruptionError        stored bytes fail their checksum
     │ └ NoSpaceError           the disk is full
@@ -35,6 +36,7 @@ __all__ = [
     "ConflictError",
     "ConnectionError",
     "CorruptionError",
+    "EngineBusyError",
     "EngineError",
     "EngineLockedError",
     "Error",
@@ -165,6 +167,13 @@ class EngineError(Error):
     """The storage engine refused or failed; `code` says how."""
 
     code = "io_error"
+
+
+class EngineBusyError(EngineError):
+    """The storage engine refuses for now; certainly no effect."""
+
+    code = "busy"
+    retryable = True
 
 
 class EngineLockedError(EngineError):

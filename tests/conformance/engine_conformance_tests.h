@@ -109,7 +109,7 @@ TEST_P(EngineConformance, iterator_sees_the_moment_when_it_was_made) {
     if (direction == Direction::reverse) std::reverse(before.begin(), before.end());
     const auto iterator = engine_->iterate({"k", "l"}, direction);
     Rows seen;
-    for (int i = 0; i < 10; ++i, iterator->next())
+    for (int i = 0; i < 10 && iterator->valid(); ++i, iterator->next())
       seen.emplace_back(iterator->key(), iterator->value());
     for (int i = 100; i < 400; i += 2) put("k" + std::to_string(i), "new");
     for (int i = 101; i < 400; i += 2) remove("k" + std::to_string(i));
@@ -469,7 +469,7 @@ class EngineAndModel {
 
 TEST_P(EngineConformance, behaves_like_a_map) {
   const std::uint64_t seed = test_seed(20231);
-  std::printf("RINGWRIGHT_TEST_SEED=%llu\n", static_cast<unsigned long long>(seed));
+  SCOPED_TRACE("RINGWRIGHT_TEST_SEED=" + std::to_string(seed));
   EngineAndModel model(seed, merges());
   std::uint64_t sequence = 0;
   for (int step = 0; step < 800; ++step) {
