@@ -12,6 +12,7 @@
 #include "engine/base/call_gate.h"
 #include "engine/damage_book.h"
 #include "engine/storage_engine.h"
+#include "plugins/rocksdb/log_continuity.h"
 
 namespace ringwright {
 
@@ -52,6 +53,7 @@ class RocksdbEngine final : public StorageEngine {
   // What an open instance and its iterators share.
   struct Instance {
     std::unique_ptr<DirectoryLock> lock;
+    LogContinuity log_continuity;     // the database keeps a pointer to it
     std::unique_ptr<rocksdb::DB> db;  // destroyed before the lock is let go
     std::atomic<bool> closed{false};
     DamageBook damage;
@@ -81,6 +83,7 @@ class RocksdbEngine final : public StorageEngine {
   Result<std::uint64_t> write_admitted(const WriteBatch& batch, MayBlock may_block);
   Status write_failure(const Status& cause);
   Status resume();
+  bool has_room_to_resume();
   Status sync_through(std::uint64_t sequence);
   Status drop_admitted(const KeyRange& range);
   double stall_pressure();
