@@ -143,6 +143,18 @@ TEST_F(MeteredEngineTest, calls_that_may_not_block_are_all_counted) {
   EXPECT_EQ(writes.durations.sum(), writes.durations.total() * 1500);
 }
 
+TEST(EngineMeter, a_stripe_that_is_taken_is_left_alone) {
+  EngineMeter meter;
+  meter.count([&](EngineCounts& own) {
+    own.bytes_read += 1;
+    meter.count([&](EngineCounts& other) {
+      EXPECT_NE(&own, &other);
+      other.bytes_read += 2;
+    });
+  });
+  EXPECT_EQ(meter.counts().bytes_read, 3u);
+}
+
 TEST_F(MeteredEngineTest, no_count_of_any_thread_is_lost) {
   open();
   constexpr int threads = 20;
