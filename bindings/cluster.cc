@@ -5,6 +5,7 @@
 #include "bindings/client.h"
 #include "bindings/convert.h"
 #include "bindings/errors.h"
+#include "replication/daemon/node_metrics.h"
 
 namespace ringwright::python {
 namespace {
@@ -46,6 +47,12 @@ py::tuple place(const PythonCluster& self, const std::string& keyspace, const py
   return python_place(*self->ring(), wanted, placed);
 }
 
+void change_engine(const PythonCluster& self, const std::string& node, const std::string& keyspace,
+                   std::optional<bool> paused, const std::map<std::string, std::string>& faults) {
+  const EngineFaults change{keyspace, paused, {faults.begin(), faults.end()}};
+  check(unlocked([&] { return self->change_engine(node, change); }));
+}
+
 // A method that takes a node's name.
 template <Status (Cluster::*method)(std::string_view)>
 void act_on_node(const PythonCluster& self, const std::string& node) {
@@ -58,6 +65,8 @@ void bind_life_and_links(py::class_<PythonCluster>& type) {
       .def("restart", &act_on_node<&Cluster::restart>, py::arg("node"))
       .def("pause", &act_on_node<&Cluster::pause>, py::arg("node"))
       .def("resume", &act_on_node<&Cluster::resume>, py::arg("node"))
+      .def("change_engine", &change_engine, py::arg("node"), py::arg("keyspace"), py::arg("paused"),
+           py::arg("faults"))
       .def(
           "partition",
           [](const PythonCluster& self, const std::vector<std::vector<std::string>>& groups) {
@@ -92,6 +101,12 @@ void bind_cluster(py::module_& module) {
           "node_status",
           [](const PythonCluster& self, const std::string& node) {
             return python_status(unwrap(unlocked([&] { return self->status(node); })));
+          },
+          py::arg("node"))
+      .def(
+          "node_metrics",
+          [](const PythonCluster& self, const std::string& node) {
+            return node_metrics(unwrap(unlocked([&] { return self->status(node); })));
           },
           py::arg("node"))
       .def("ring", [](const PythonCluster& self) { return python_ring(*self->ring()); })

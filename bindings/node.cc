@@ -5,6 +5,7 @@
 #include "bindings/convert.h"
 #include "bindings/errors.h"
 #include "replication/daemon/line_log.h"
+#include "replication/daemon/node_metrics.h"
 #include "replication/daemon/node_service.h"
 
 namespace ringwright::python {
@@ -42,6 +43,10 @@ void bind_node(py::module_& module) {
       .def("status",
            [](const PythonNode& self) {
              return python_status(unlocked([&] { return self->status(); }));
+           })
+      .def("metrics",
+           [](const PythonNode& self) {
+             return unlocked([&] { return node_metrics(self->status()); });
            })
       .def("drain", [](const PythonNode& self) { check(unlocked([&] { return self->drain(); })); })
       .def("stop", [](const PythonNode& self) { check(unlocked([&] { return self->stop(); })); });

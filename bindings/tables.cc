@@ -4,6 +4,9 @@ namespace ringwright::python {
 namespace {
 
 py::dict to_python(const EngineStatus& engine) {
+  py::list damaged;
+  for (const KeyRange& range : engine.stats.damaged)
+    damaged.append(py::make_tuple(python_bytes(range.start), python_bytes(range.stop)));
   py::dict result;
   result["keyspace"] = engine.keyspace;
   result["engine"] = engine.engine;
@@ -12,6 +15,7 @@ py::dict to_python(const EngineStatus& engine) {
   result["disk_bytes"] = engine.stats.disk_bytes;
   result["memory_bytes"] = engine.stats.memory_bytes;
   result["pressure"] = engine.pressure;
+  result["damaged"] = damaged;
   return result;
 }
 

@@ -12,5 +12,8 @@ void register_builtin_engines(Registry& registry);
 void add_memory_engine(Registry& registry);
 void add_null_engine(Registry& registry);
 void add_faulty_engine(Registry& registry);
+void add_metered_engine(Registry& registry);
+void add_pausable_engine(Registry& registry);
+void add_slow_engine(Registry& registry);
 
 }  // namespace ringwright

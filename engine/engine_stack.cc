@@ -1,7 +1,6 @@
 #include "engine/engine_stack.h"
 
 #include <algorithm>
-#include <vector>
 
 #include "engine/base/limits.h"
 #include "engine/engine_decorator.h"
@@ -15,8 +14,16 @@ bool is_name(std::string_view text) {
   });
 }
 
-// "a(b(c))" as a, b, c.
-Result<std::vector<std::string>> parse_description(std::string_view description) {
+bool is_decorator(const Registry& registry, std::string_view name) {
+  const auto parts = registry.parts();
+  return std::any_of(parts.begin(), parts.end(), [&](const Registry::Part& part) {
+    return part.kind == EngineDecorator::kind && part.name == name;
+  });
+}
+
+}  // namespace
+
+Result<std::vector<std::string>> engine_stack_names(std::string_view description) {
   const Status malformed{Code::invalid, "engine '" + std::string(description) +
                                             "' is neither a name nor decorator(engine)"};
   std::string compact(description);
@@ -38,18 +45,9 @@ Result<std::vector<std::string>> parse_description(std::string_view description)
   return names;
 }
 
-bool is_decorator(const Registry& registry, std::string_view name) {
-  const auto parts = registry.parts();
-  return std::any_of(parts.begin(), parts.end(), [&](const Registry::Part& part) {
-    return part.kind == EngineDecorator::kind && part.name == name;
-  });
-}
-
-}  // namespace
-
 Result<std::unique_ptr<StorageEngine>> make_engine_stack(Registry& registry,
                                                          std::string_view description) {
-  const auto names = parse_description(description);
+  const auto names = engine_stack_names(description);
   if (!names) return names.error();
   const std::string& innermost = names->back();
   if (is_decorator(registry, innermost))

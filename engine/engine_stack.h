@@ -3,6 +3,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "engine/registry.h"
 #include "engine/storage_engine.h"
@@ -14,6 +15,9 @@ namespace ringwright {
 // unknown name, which are known.
 Result<std::unique_ptr<StorageEngine>> make_engine_stack(Registry& registry,
                                                          std::string_view description);
+
+// The names in a description, outermost first: "a(b(c))" as a, b, c. `invalid`: it is none.
+Result<std::vector<std::string>> engine_stack_names(std::string_view description);
 
 // The same form, read back from the engines: "faulty(memory)".
 std::string describe(StorageEngine& engine);

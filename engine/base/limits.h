@@ -130,5 +130,12 @@ constexpr std::size_t damaged_ranges_max = 64;
 constexpr std::size_t damaged_places_max = 256;
 // Decorators around one engine.
 constexpr std::size_t engine_stack_depth_max = 8;
+// How long an engine that is slow or paused on purpose may hold one call.
+constexpr Nanoseconds engine_hold_max = seconds(60);
+constexpr Nanoseconds engine_hold_default = seconds(30);
+// A slow engine's call that has less than this to wait for its bytes goes on; the next one waits.
+constexpr Nanoseconds engine_transfer_grain = milliseconds(1);
+// A write to an engine that takes longer is counted as a stall.
+constexpr Nanoseconds engine_stall_after = milliseconds(10);
 
 }  // namespace ringwright::limits

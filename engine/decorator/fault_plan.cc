@@ -21,14 +21,28 @@ std::string_view engine_fault_name(EngineFault kind) {
       return "sync_fails";
     case EngineFault::would_block:
       return "would_block";
+    case EngineFault::write_no_space:
+      return "write_no_space";
   }
   return "unknown_fault";
 }
 
+namespace {
+
+SeededRandom stream_of(std::uint64_t seed, std::size_t kind) {
+  return {seed, engine_fault_name(static_cast<EngineFault>(kind))};
+}
+
+}  // namespace
+
 FaultPlan::FaultPlan(std::uint64_t seed) {
   kinds_.reserve(engine_fault_kinds);
-  for (std::size_t i = 0; i < engine_fault_kinds; ++i)
-    kinds_.emplace_back(SeededRandom(seed, engine_fault_name(static_cast<EngineFault>(i))));
+  for (std::size_t i = 0; i < engine_fault_kinds; ++i) kinds_.emplace_back(stream_of(seed, i));
+}
+
+void FaultPlan::reseed(std::uint64_t seed) {
+  const std::lock_guard lock(mutex_);
+  for (std::size_t i = 0; i < engine_fault_kinds; ++i) kinds_[i].random = stream_of(seed, i);
 }
 
 void FaultPlan::set_probability(EngineFault kind, double probability) {
@@ -47,13 +61,29 @@ void FaultPlan::fail_nth(EngineFault kind, std::uint64_t n) {
   at(kind).fails_at = n == 0 ? 0 : at(kind).opportunities + n;
 }
 
+void FaultPlan::set_space(std::optional<std::uint64_t> bytes) {
+  const std::lock_guard lock(mutex_);
+  space_ = bytes;
+}
+
 void FaultPlan::disarm() {
   const std::lock_guard lock(mutex_);
+  space_.reset();
   for (Kind& kind : kinds_) {
     kind.probability = 0;
     kind.scripts.clear();
     kind.fails_at = 0;
   }
+}
+
+double FaultPlan::probability(EngineFault kind) const {
+  const std::lock_guard lock(mutex_);
+  return at(kind).probability;
+}
+
+std::optional<std::uint64_t> FaultPlan::space() const {
+  const std::lock_guard lock(mutex_);
+  return space_;
 }
 
 std::uint64_t FaultPlan::opportunities(EngineFault kind) const {
@@ -84,6 +114,22 @@ bool FaultPlan::fires(EngineFault fault, std::span<const ByteView> keys) {
   if (!happens && kind.probability > 0) happens = kind.random.chance(kind.probability);
   if (happens) ++kind.fired;
   return happens;
+}
+
+bool FaultPlan::take_space(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (!space_) return true;
+  if (*space_ < bytes) {
+    ++at(EngineFault::write_no_space).fired;
+    return false;
+  }
+  *space_ -= bytes;
+  return true;
+}
+
+void FaultPlan::give_space_back(std::uint64_t bytes) {
+  const std::lock_guard lock(mutex_);
+  if (space_) *space_ += bytes;
 }
 
 std::uint64_t FaultPlan::draw_below(EngineFault kind, std::uint64_t bound) {

@@ -3,7 +3,9 @@
 #include <utility>
 
 #include "engine/builtin_engines.h"
+#include "engine/decorator/fault_options.h"
 #include "engine/engine_decorator.h"
+#include "engine/option_reader.h"
 
 namespace ringwright {
 namespace {
@@ -71,6 +73,12 @@ std::shared_ptr<FaultPlan> FaultyEngine::plan_of(StorageEngine& stack) {
   return nullptr;
 }
 
+Status FaultyEngine::open(const EngineContext& context) {
+  const SplitOptions options = split_options(context, name());
+  RW_TRY(arm_faults(*plan_, options.own));
+  return ForwardingEngine::open(options.inwards);
+}
+
 std::vector<ReadResult> FaultyEngine::multi_get(std::span<const Bytes> keys, MayBlock may_block) {
   std::vector<ReadResult> found = ForwardingEngine::multi_get(keys, may_block);
   RW_CHECK(found.size() == keys.size());
@@ -91,19 +99,37 @@ Status FaultyEngine::refused_after_sync() const {
   return {Code::io_error, "an injected sync failure came before: reopen"};
 }
 
-Result<std::uint64_t> FaultyEngine::write(const WriteBatch& batch, MayBlock may_block) {
-  RW_TRY(refused_after_sync());
-  std::vector<ByteView> keys;
-  keys.reserve(batch.size());
-  for (const auto& operation : batch.operations()) keys.push_back(operation.key);
+// What keeps the batch from being applied.
+Status FaultyEngine::refusal(std::span<const ByteView> keys, MayBlock may_block, bool adds) {
   if (may_block == MayBlock::no && plan_->fires(EngineFault::would_block, keys))
     return injected(Code::would_block, EngineFault::would_block);
   if (plan_->fires(EngineFault::write_refused, keys))
     return injected(Code::busy, EngineFault::write_refused);
+  if (adds && plan_->fires(EngineFault::write_no_space, keys))
+    return injected(Code::no_space, EngineFault::write_no_space);
   if (plan_->fires(EngineFault::write_doubtful_lost, keys))
     return injected(Code::in_doubt, EngineFault::write_doubtful_lost);
+  return ok_status();
+}
+
+Result<std::uint64_t> FaultyEngine::write(const WriteBatch& batch, MayBlock may_block) {
+  RW_TRY(refused_after_sync());
+  std::vector<ByteView> keys;
+  keys.reserve(batch.size());
+  std::uint64_t added_bytes = 0;
+  for (const auto& operation : batch.operations()) {
+    keys.push_back(operation.key);
+    if (operation.kind != WriteBatch::Kind::remove)
+      added_bytes += operation.key.size() + operation.value.size();
+  }
+  RW_TRY(refusal(keys, may_block, added_bytes > 0));
+  if (added_bytes > 0 && !plan_->take_space(added_bytes))
+    return injected(Code::no_space, EngineFault::write_no_space);
   auto written = ForwardingEngine::write(batch, may_block);
-  if (!written) return written;
+  if (!written) {
+    if (written.error().code() != Code::in_doubt) plan_->give_space_back(added_bytes);
+    return written;
+  }
   if (plan_->fires(EngineFault::write_doubtful_kept, keys))
     return injected(Code::in_doubt, EngineFault::write_doubtful_kept);
   return written;

@@ -10,6 +10,8 @@ namespace ringwright {
 
 // Fails as its plan says, and only in ways that the contract of StorageEngine allows. Faults are
 // drawn per key of a read, per row of an iteration, per batch of a write and per sync.
+//
+// Options: those of `arm_faults`, which arm the plan when the engine is opened.
 class FaultyEngine final : public ForwardingEngine {
  public:
   explicit FaultyEngine(std::unique_ptr<StorageEngine> inner,
@@ -20,6 +22,7 @@ class FaultyEngine final : public ForwardingEngine {
   const std::shared_ptr<FaultPlan>& plan() const { return plan_; }
 
   std::string_view name() const override { return "faulty"; }
+  Status open(const EngineContext& context) override;
   std::vector<Result<std::optional<Bytes>>> multi_get(std::span<const Bytes> keys,
                                                       MayBlock may_block) override;
   Result<std::uint64_t> write(const WriteBatch& batch, MayBlock may_block) override;
@@ -28,6 +31,7 @@ class FaultyEngine final : public ForwardingEngine {
 
  private:
   Status refused_after_sync() const;
+  Status refusal(std::span<const ByteView> keys, MayBlock may_block, bool adds);
 
   const std::shared_ptr<FaultPlan> plan_;
   std::atomic<bool> sync_failed_ = false;

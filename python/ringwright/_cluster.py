@@ -12,7 +12,7 @@ import warnings
 import weakref
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from types import MappingProxyType, TracebackType
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -46,6 +46,7 @@ class Backend(Protocol):
     def async_client(self, choice: _core.ClientChoice) -> _core.AsyncClient: ...
     def status(self) -> list[dict[str, Any]]: ...
     def node_status(self, node: str) -> dict[str, Any]: ...
+    def node_metrics(self, node: str) -> dict[str, float]: ...
     def ring(self) -> dict[str, Any]: ...
     def place(self, keyspace: str, key: BytesLike) -> tuple[int, int, list[dict[str, Any]]]: ...
     def keyspaces(self) -> list[dict[str, Any]]: ...
@@ -55,6 +56,9 @@ class Backend(Protocol):
     def restart(self, node: str) -> None: ...
     def pause(self, node: str) -> None: ...
     def resume(self, node: str) -> None: ...
+    def change_engine(
+        self, node: str, keyspace: str, paused: bool | None, faults: Mapping[str, str]
+    ) -> None: ...
     def partition(self, groups: Sequence[Sequence[str]]) -> None: ...
     def cut(self, source: str, target: str) -> None: ...
     def delay(self, source: str, target: str, delay: float) -> None: ...
@@ -75,6 +79,9 @@ class EngineStatus:
         disk_bytes: what it occupies on disk.
         memory_bytes: what it occupies in memory.
         pressure: 0 at ease, 1: the next write may stall.
+        damaged: ranges of keys, from the first key up to but without the second, where it found
+            damage since it was opened. Keys are the engine's own: a byte for what kind of row it
+            is, eight for the token, and the user's key.
     """
 
     keyspace: str
@@ -84,6 +91,7 @@ class EngineStatus:
     disk_bytes: int
     memory_bytes: int
     pressure: float
+    damaged: tuple[tuple[bytes, bytes], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -280,15 +288,11 @@ class Node:
         return _status_of(self._owner()._checked().node_status(self.name))
 
     def metrics(self) -> dict[str, float]:
-        """Its counters and its engines' gauges, by Prometheus name and labels."""
-        status = self.status()
-        metrics = {name: float(count) for name, count in status.counters.items()}
-        metrics["ringwright_up"] = float(status.condition == "up")
-        for engine in status.engines:
-            for gauge in ("approximate_keys", "disk_bytes", "memory_bytes", "pressure"):
-                name = f'ringwright_engine_{gauge}{{keyspace="{engine.keyspace}"}}'
-                metrics[name] = float(getattr(engine, gauge))
-        return metrics
+        """What it counts and measures, by Prometheus name and labels; see docs/configuration.md."""
+        if self._native is not None:
+            _life.check_generation(self._generation, "node")
+            return self._native.metrics()
+        return self._owner()._checked().node_metrics(self.name)
 
     def drain(self) -> None:
         """Finishes or refuses what is in flight and flushes; the admin port goes on answering."""
@@ -641,6 +645,46 @@ class Cluster:
         self._checked().resume(_name_of(node))
         self.wait_connected(timeout)
 
+    # Engines of nodes, until the node is restarted. Each needs a decorator in the engine's name.
+
+    def pause_engine(self, node: str | Node, *, keyspace: str = "default") -> None:
+        """A node's engine stands still: its calls wait, at most for `pausable.deadline` each.
+
+        The node itself goes on. The engine is one with the decorator `pausable`, as in
+        engine="pausable(memory)".
+
+        Raises:
+            InvalidRequestError: it is not, or the node does not run.
+        """
+        self._checked().change_engine(_name_of(node), keyspace, True, {})
+
+    def resume_engine(self, node: str | Node, *, keyspace: str = "default") -> None:
+        """The engine goes on, and so do the calls that wait."""
+        self._checked().change_engine(_name_of(node), keyspace, False, {})
+
+    def set_engine_faults(
+        self,
+        node: str | Node,
+        faults: Mapping[str, float | str],
+        *,
+        keyspace: str = "default",
+    ) -> None:
+        """Makes a node's engine fail, one with the decorator `faulty`: engine="faulty(memory)".
+
+        Args:
+            node: whose engine.
+            faults: by kind, as the options of `faulty`: {"read_fails": 0.01} is a probability, 0
+                ends it, {"sync_fails": "next:2"} are the next two; {"space": "1MiB"} is how much
+                may still be written, "unlimited" ends that. What is not named stays as it is.
+            keyspace: whose rows it holds.
+
+        Raises:
+            InvalidRequestError: it is not such an engine, the node does not run, or there is no
+                such fault; then nothing has changed.
+        """
+        named = {kind: str(value) for kind, value in faults.items()}
+        self._checked().change_engine(_name_of(node), keyspace, None, named)
+
     # Links between nodes. Clients always reach every node.
 
     def partition(self, *groups: Iterable[str | Node]) -> Partition:
@@ -792,6 +836,11 @@ def _close_old(name: str, data_dir: str) -> None:
     )
 
 
+def _engine_status_of(raw: Mapping[str, Any]) -> EngineStatus:
+    own = {known.name: raw[known.name] for known in fields(EngineStatus)}
+    return EngineStatus(**{**own, "damaged": tuple(map(tuple, raw["damaged"]))})
+
+
 def _status_of(raw: Mapping[str, Any]) -> NodeStatus:
     return NodeStatus(
         name=raw["name"],
@@ -802,7 +851,7 @@ def _status_of(raw: Mapping[str, Any]) -> NodeStatus:
         directory=Path(raw["directory"]),
         members=raw["members"],
         counters=raw["counters"],
-        engines=tuple(EngineStatus(**engine) for engine in raw["engines"]),
+        engines=tuple(_engine_status_of(engine) for engine in raw["engines"]),
         may_hold_fallback_rows=raw["may_hold_fallback_rows"],
     )
 

@@ -80,15 +80,25 @@ def _engine_settings(engine: Engine | None) -> dict[str, object]:
     for key, each in places.items():
         spec = each if isinstance(each, EngineSpec) else EngineSpec(each)
         chosen[key] = spec.name
-        innermost = spec.name.rpartition("(")[2].partition(")")[0]
-        for option, value in spec.options.items():
-            name = f"engine.{innermost}.{option}"
+        for name, value in _engine_options(spec).items():
             if chosen.setdefault(name, value) != value:
                 raise InvalidRequestError(
                     f"{name} = {value!r} on one node and {chosen[name]!r} on another: an engine has "
                     "the same options on all nodes of a cluster"
                 )
     return chosen
+
+
+def _engine_options(engine: EngineSpec) -> dict[str, object]:
+    """Each option under whose it is: one that begins with a decorator's name and a dot is its."""
+    *decorators, innermost = [name.strip(" )") for name in engine.name.split("(")]
+    options: dict[str, object] = {}
+    for key, value in engine.options.items():
+        owner, dot, option = key.partition(".")
+        if not dot or owner not in decorators:
+            owner, option = innermost, key
+        options[f"engine.{owner}.{option}"] = value
+    return options
 
 
 def value_of(settings: _core.Settings, wanted: str) -> str:

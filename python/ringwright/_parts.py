@@ -21,8 +21,10 @@ class EngineSpec:
     """A storage engine with its options.
 
     Attributes:
-        name: an engine ("rocksdb"), or a stack of decorators around one ("faulty(memory)").
-        options: of the innermost engine; an unknown one is refused when a cluster opens it.
+        name: an engine ("rocksdb"), or a stack of decorators around one ("slow(rocksdb)").
+        options: of the innermost engine, and of a decorator under its name:
+            {"slow.read_latency": "2ms", "write_buffer_size": "16MiB"}. An unknown one is refused
+            when a cluster opens it.
     """
 
     name: str

@@ -5,6 +5,7 @@ from __future__ import annotations
 import http.client
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -14,7 +15,7 @@ import tempfile
 import threading
 import time
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -215,19 +216,26 @@ class ProcessNode:
 
     def ask(self, method: str, path: str, body: Any = None) -> Any:
         """One question to the admin port; raises OSError when it gives no answer."""
+        text = self.fetch(method, path, body)
+        return json.loads(text) if text.strip() else None
+
+    def fetch(self, method: str, path: str, body: Any = None) -> str:
+        """As `ask`, and the answer as it comes."""
         host, _, port = self.addresses["admin"].rpartition(":")
         connection = http.client.HTTPConnection(host, int(port), timeout=ADMIN_DEADLINE_S)
         try:
             connection.request(method, path, None if body is None else json.dumps(body))
             answer = connection.getresponse()
-            text = answer.read()
+            text = answer.read().decode(errors="replace")
         except http.client.HTTPException as error:
             raise OSError(f"{self.name} answered strangely: {error}") from error
         finally:
             connection.close()
+        if answer.status == 400:
+            raise InvalidRequestError(json.loads(text)["error"])
         if answer.status != 200:
-            raise Error(f"{self.name} refused {method} {path}: {text.decode(errors='replace')}")
-        return json.loads(text) if text.strip() else None
+            raise Error(f"{self.name} refused {method} {path}: {text}")
+        return text
 
     def forget(self) -> None:
         """In a forked child: the process must notice the death of its parent, not of us."""
@@ -378,7 +386,7 @@ class ProcessCluster:
             condition = found.condition
         if condition == "up":
             try:
-                found.last_status = found.ask("GET", "/status")
+                found.last_status = _status_of_page(found.ask("GET", "/status"))
                 return found.last_status
             except OSError as error:
                 # It may be ending just now.
@@ -388,6 +396,14 @@ class ProcessCluster:
                     failure = found.failure or f"its admin port does not answer: {error}"
                 return self._known_status(found, condition, failure)
         return self._known_status(found, condition, found.failure)
+
+    def node_metrics(self, node: str) -> dict[str, float]:
+        status = self.node_status(node)
+        if status["condition"] != "up":
+            return {**status["counters"], "ringwright_up": 0.0}
+        page = self._find(node).fetch("GET", "/metrics")
+        lines = [line for line in page.splitlines() if line and not line.startswith("#")]
+        return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
     def _known_status(self, node: ProcessNode, condition: str, failure: str) -> dict[str, Any]:
         """What can be said of a node that cannot be asked."""
@@ -464,6 +480,17 @@ class ProcessCluster:
             if found.condition == "paused":
                 found.resume()
                 self._send_faults(found)
+
+    def change_engine(
+        self, node: str, keyspace: str, paused: bool | None, faults: Mapping[str, str]
+    ) -> None:
+        found = self._running(node)
+        if found.condition == "paused":
+            raise InvalidRequestError(f"{node} stands still: resume it first")
+        change: dict[str, Any] = {"keyspace": keyspace, "faults": dict(faults)}
+        if paused is not None:
+            change["paused"] = paused
+        found.ask("POST", "/faults", {"engines": [change]})
 
     # Links.
 
@@ -588,6 +615,24 @@ class ProcessCluster:
 
 def _names(count: int) -> list[str]:
     return [f"node{number}" for number in range(1, count + 1)]
+
+
+def _status_of_page(page: dict[str, Any]) -> dict[str, Any]:
+    """The page /status as the status of a node of this process."""
+    for engine in page["engines"]:
+        engine["damaged"] = [
+            (_bytes_of(found["start"]), _bytes_of(found["stop"])) for found in engine["damaged"]
+        ]
+    return page
+
+
+def _bytes_of(key: str) -> bytes:
+    """A key as the page /status escapes it."""
+
+    def unescaped(found: re.Match[str]) -> str:
+        return "\\" if found[0] == "\\\\" else chr(int(found[0][2:], 16))
+
+    return re.sub(r"\\\\|\\x[0-9a-f]{2}", unescaped, key).encode("latin-1")
 
 
 def _kept_port() -> socket.socket:

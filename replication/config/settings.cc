@@ -9,11 +9,11 @@
 #include "engine/base/check.h"
 #include "engine/base/limits.h"
 #include "engine/base/nearest.h"
+#include "engine/base/units.h"
 #include "engine/engine_stack.h"
 #include "engine/registry.h"
 #include "replication/config/address.h"
 #include "replication/config/node_id.h"
-#include "replication/config/units.h"
 
 namespace ringwright {
 namespace {
@@ -255,12 +255,6 @@ Status unknown_key(std::string_view key) {
           "there is no setting '" + std::string(key) + "'; did you mean '" + meant + "'?"};
 }
 
-std::string innermost(std::string_view stack) {
-  const auto bracket = stack.rfind('(');
-  if (bracket != stack.npos) stack.remove_prefix(bracket + 1);
-  return std::string(stack.substr(0, stack.find(')')));
-}
-
 std::string key_of(const std::string& keyspace, std::string_view key) {
   return "keyspace." + keyspace + "." + std::string(key);
 }
@@ -428,11 +422,16 @@ std::vector<MemberSettings> Settings::members() const {
 }
 
 EngineOptions Settings::engine_options(std::string_view engine) const {
-  const std::string prefix = "engine." + innermost(engine) + ".";
   EngineOptions options;
-  for (auto at = values_.lower_bound(prefix); at != values_.end() && at->first.starts_with(prefix);
-       ++at)
-    options[at->first.substr(prefix.size())] = at->second.text;
+  const auto names = engine_stack_names(engine);
+  if (!names) return options;
+  for (const std::string& name : *names) {
+    const std::string prefix = "engine." + name + ".";
+    const std::string under = &name == &names->back() ? "" : name + ".";
+    for (auto at = values_.lower_bound(prefix);
+         at != values_.end() && at->first.starts_with(prefix); ++at)
+      options[under + at->first.substr(prefix.size())] = at->second.text;
+  }
   return options;
 }
 

@@ -37,7 +37,7 @@ struct MemberSettings {
 //   [keyspace.<name>]  engine, engine_on.<node>, n, r, w, resolver, sloppy, fan_out, durability,
 //   ttl,
 //                      value_bytes_max, record_bytes_max, siblings_max
-//   [engine.<name>]    options of that engine, passed through untouched
+//   [engine.<name>]    options of that engine or decorator, passed through untouched
 //   [transport]        kind
 //   [plugins]          path, load
 //   [membership]       ping_interval, suspect_after
@@ -92,7 +92,8 @@ class Settings {
   std::vector<std::string> member_names() const;
   // In the order of their names; without any [member.*] the node alone.
   std::vector<MemberSettings> members() const;
-  // As `[engine.<name>]` says; for a stack "faulty(memory)" that of the innermost engine.
+  // As `[engine.<name>]` says. Of a stack "slow(memory)" as its `open` takes them: those of the
+  // innermost engine, and those of each decorator under its name ("slow.read_latency").
   EngineOptions engine_options(std::string_view engine) const;
   // Adds the folders of `plugins.path` to the registry and loads the plugins of `plugins.load`.
   // Both stay for as long as the registry; again it does nothing.

@@ -30,7 +30,9 @@ HttpResponse answer(AdminSource& source, const HttpRequest& request) {
   if (path == "/health") return source.health(has_flag(request.query, "verbose"));
   if (path == "/status") return source.status();
   if (path == "/metrics") return source.metrics();
-  return request.method == "PUT" ? source.change_faults(request.body) : source.faults();
+  if (request.method == "PUT") return source.replace_link_faults(request.body);
+  if (request.method == "POST") return source.change_engine_faults(request.body);
+  return source.faults();
 }
 
 }  // namespace
@@ -42,11 +44,12 @@ HttpResponse admin_page(AdminSource& source, const HttpRequest& request) {
   if (!is_known)
     return {404, error_json("there is no page " + request.path +
                             "; there are /livez /readyz /health /status /metrics /faults")};
-  const bool may_put = request.path == "/faults";
-  if (request.method == "GET" || (may_put && request.method == "PUT"))
+  const bool may_change = request.path == "/faults";
+  if (request.method == "GET" ||
+      (may_change && (request.method == "PUT" || request.method == "POST")))
     return answer(source, request);
   HttpResponse refused{405, error_json(request.path + " does not know " + request.method)};
-  refused.allow = may_put ? "GET, HEAD, PUT" : "GET, HEAD";
+  refused.allow = may_change ? "GET, HEAD, PUT, POST" : "GET, HEAD";
   return refused;
 }
 

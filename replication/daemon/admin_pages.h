@@ -13,7 +13,8 @@ class AdminSource {
   virtual HttpResponse health(bool verbose) = 0;
   virtual HttpResponse status() = 0;
   virtual HttpResponse faults() = 0;
-  virtual HttpResponse change_faults(const std::string& body) = 0;
+  virtual HttpResponse replace_link_faults(const std::string& body) = 0;
+  virtual HttpResponse change_engine_faults(const std::string& body) = 0;
 };
 
 // Finds the page: 404 for an unknown path, 405 for a method that the page does not have.

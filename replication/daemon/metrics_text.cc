@@ -3,6 +3,9 @@
 #include <array>
 #include <charconv>
 #include <cmath>
+#include <cstdlib>
+
+#include "engine/base/check.h"
 
 namespace ringwright {
 namespace {
@@ -61,6 +64,10 @@ std::string labels_text(const MetricsText::Labels& labels) {
   return text;
 }
 
+std::string with_labels(std::string_view name, const std::string& labels) {
+  return std::string(name) + (labels.empty() ? "" : "{" + labels + "}");
+}
+
 std::string number_text(double value) {
   if (std::isnan(value)) return "NaN";
   if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
@@ -71,12 +78,42 @@ std::string number_text(double value) {
 
 }  // namespace
 
-void MetricsText::add(std::string_view name, std::string_view kind, std::string_view help,
-                      std::string labels, std::string value) {
+MetricsText::Family& MetricsText::family(std::string_view name, std::string_view kind,
+                                         std::string_view help) {
   auto at = families_.find(name);
   if (at == families_.end())
     at = families_.emplace(std::string(name), Family{kind, std::string(help), {}}).first;
-  at->second.samples.insert_or_assign(std::move(labels), std::move(value));
+  return at->second;
+}
+
+void MetricsText::add(std::string_view name, std::string_view kind, std::string_view help,
+                      std::string labels, std::string value) {
+  Sample sample{with_labels(name, labels), std::move(value)};
+  family(name, kind, help)
+      .samples.insert_or_assign(std::move(labels), std::vector{std::move(sample)});
+}
+
+void MetricsText::histogram(std::string_view name, std::string_view help,
+                            std::span<const std::uint64_t> bounds,
+                            std::span<const std::uint64_t> counts, std::uint64_t sum,
+                            double per_unit, const Labels& labels) {
+  RW_CHECK(counts.size() == bounds.size() + 1);
+  const std::string family_name(name);
+  const std::string own_labels = labels_text(labels);
+  std::vector<Sample> samples;
+  std::uint64_t up_to_here = 0;
+  for (std::size_t i = 0; i < counts.size(); ++i) {
+    up_to_here += counts[i];
+    const double bound = i < bounds.size() ? static_cast<double>(bounds[i]) / per_unit : INFINITY;
+    const std::string le = "le=\"" + number_text(bound) + "\"";
+    samples.push_back(
+        {with_labels(family_name + "_bucket", own_labels.empty() ? le : own_labels + "," + le),
+         std::to_string(up_to_here)});
+  }
+  samples.push_back({with_labels(family_name + "_sum", own_labels),
+                     number_text(static_cast<double>(sum) / per_unit)});
+  samples.push_back({with_labels(family_name + "_count", own_labels), std::to_string(up_to_here)});
+  family(name, "histogram", help).samples.insert_or_assign(own_labels, std::move(samples));
 }
 
 void MetricsText::gauge(std::string_view name, std::string_view help, double value,
@@ -110,10 +147,19 @@ std::string MetricsText::text() const {
   for (const auto& [name, family] : families_) {
     text += "# HELP " + name + " " + escaped(family.help, false) + "\n";
     text += "# TYPE " + name + " " + std::string(family.kind) + "\n";
-    for (const auto& [labels, value] : family.samples)
-      text += name + (labels.empty() ? "" : "{" + labels + "}") + " " + value + "\n";
+    for (const auto& [labels, samples] : family.samples)
+      for (const Sample& sample : samples) text += sample.name + " " + sample.value + "\n";
   }
   return text;
+}
+
+std::map<std::string, double> MetricsText::samples() const {
+  std::map<std::string, double> all;
+  for (const auto& [name, family] : families_)
+    for (const auto& [labels, samples] : family.samples)
+      for (const Sample& sample : samples)
+        all[sample.name] = std::strtod(sample.value.c_str(), nullptr);
+  return all;
 }
 
 }  // namespace ringwright

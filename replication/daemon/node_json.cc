@@ -24,14 +24,33 @@ std::string_view verdict_name(HealthCheck::Verdict verdict) {
   return "";
 }
 
+// Printable ASCII as it is, a backslash twice, any other byte as \x and two hexadecimal digits.
+std::string escaped(ByteView key) {
+  std::string text;
+  for (const char c : key) {
+    if (c == '\\')
+      text += "\\\\";
+    else if (c >= ' ' && c <= '~')
+      text.push_back(c);
+    else
+      text += "\\x" + to_hex(ByteView(&c, 1));
+  }
+  return text;
+}
+
 Json engine_json(const EngineStatus& engine) {
+  Json damaged = Json::array();
+  for (const KeyRange& range : engine.stats.damaged)
+    damaged.push_back({{"start", escaped(range.start)}, {"stop", escaped(range.stop)}});
   return {{"keyspace", engine.keyspace},
           {"engine", engine.engine},
           {"durability", durability_name(engine.durability)},
           {"approximate_keys", engine.stats.approximate_keys},
           {"disk_bytes", engine.stats.disk_bytes},
           {"memory_bytes", engine.stats.memory_bytes},
-          {"pressure", engine.pressure}};
+          {"pressure", engine.pressure},
+          {"damaged_ranges", engine.stats.damaged.size()},
+          {"damaged", damaged}};
 }
 
 }  // namespace

@@ -10,6 +10,7 @@ namespace ringwright {
 
 // The admin port's pages about a node.
 
+// Keys in it are escaped: printable ASCII as it is, `\\` for a backslash, `\xNN` for other bytes.
 std::string status_json(const NodeStatus& status);
 // {"status":"degraded","reasons":["..."]}; verbose: with every check and what it says.
 std::string health_json(const std::vector<HealthCheck>& checks, bool verbose);

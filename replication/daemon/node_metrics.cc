@@ -3,6 +3,7 @@
 #include <array>
 
 #include "engine/base/library_version.h"
+#include "replication/daemon/engine_metrics.h"
 #include "replication/daemon/metrics_text.h"
 
 namespace ringwright {
@@ -57,25 +58,6 @@ void add_members(MetricsText& metrics, const NodeStatus& status) {
   }
 }
 
-void add_engines(MetricsText& metrics, const NodeStatus& status) {
-  for (const EngineStatus& engine : status.engines) {
-    const MetricsText::Labels labels = {{"keyspace", engine.keyspace}};
-    metrics.gauge("ringwright_engine_info", "Which engine keeps a keyspace; always 1.", 1,
-                  {{"keyspace", engine.keyspace},
-                   {"engine", engine.engine},
-                   {"durability", std::string(durability_name(engine.durability))}});
-    metrics.gauge("ringwright_engine_approximate_keys", "Keys in the engine, by its own estimate.",
-                  static_cast<double>(engine.stats.approximate_keys), labels);
-    metrics.gauge("ringwright_engine_disk_bytes", "What the engine's files take.",
-                  static_cast<double>(engine.stats.disk_bytes), labels);
-    metrics.gauge("ringwright_engine_memory_bytes", "What the engine holds in memory.",
-                  static_cast<double>(engine.stats.memory_bytes), labels);
-    metrics.gauge("ringwright_engine_pressure",
-                  "How near the engine is to stalling writes, from 0 to 1.", engine.pressure,
-                  labels);
-  }
-}
-
 void add_process(MetricsText& metrics, const ProcessFigures& figures) {
   metrics.gauge("process_resident_memory_bytes", "Resident memory.",
                 static_cast<double>(figures.resident_bytes));
@@ -90,31 +72,41 @@ void add_process(MetricsText& metrics, const ProcessFigures& figures) {
                 figures.started_seconds);
 }
 
-}  // namespace
-
-std::string metrics_text(const NodeStatus& status, ServiceState state,
-                         const ProcessFigures& figures) {
-  MetricsText metrics;
-  metrics.gauge("ringwright_build_info", "What was built; always 1.", 1,
-                {{"version", std::string(library_version())}, {"compiler", __VERSION__}});
+void add_node(MetricsText& metrics, const NodeStatus& status) {
   metrics.gauge("ringwright_node_info", "Which node this is; always 1.", 1,
                 {{"node", status.name}, {"id", to_string(status.id)}});
   metrics.gauge("ringwright_up", "Whether the node runs and is not paused.",
                 status.condition == NodeCondition::up ? 1 : 0);
-  metrics.gauge("ringwright_node_ready", "Whether the node serves and means to go on.",
-                state == ServiceState::serving ? 1 : 0);
   metrics.gauge("ringwright_node_shards", "Data-path threads.", status.shards);
   metrics.gauge("ringwright_node_may_hold_fallback_rows",
                 "Whether the node may still hold copies for others.",
                 status.may_hold_fallback_rows ? 1 : 0);
   add_members(metrics, status);
-  add_engines(metrics, status);
+  for (const EngineStatus& engine : status.engines) add_engine_metrics(metrics, engine);
   double malformed = 0;
   for (const auto& [name, count] : status.counters)
     if (!metrics.named_counter(name, help_of(name), count)) ++malformed;
   metrics.gauge("ringwright_malformed_counters",
                 "Counters left out here because their name is not in the metrics' format.",
                 malformed);
+}
+
+}  // namespace
+
+std::map<std::string, double> node_metrics(const NodeStatus& status) {
+  MetricsText metrics;
+  add_node(metrics, status);
+  return metrics.samples();
+}
+
+std::string metrics_text(const NodeStatus& status, ServiceState state,
+                         const ProcessFigures& figures) {
+  MetricsText metrics;
+  metrics.gauge("ringwright_build_info", "What was built; always 1.", 1,
+                {{"version", std::string(library_version())}, {"compiler", __VERSION__}});
+  metrics.gauge("ringwright_node_ready", "Whether the node serves and means to go on.",
+                state == ServiceState::serving ? 1 : 0);
+  add_node(metrics, status);
   add_process(metrics, figures);
   return metrics.text();
 }

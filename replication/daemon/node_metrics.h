@@ -1,5 +1,6 @@
 #pragma once
 
+#include <map>
 #include <string>
 
 #include "replication/daemon/node_service.h"
@@ -11,5 +12,7 @@ namespace ringwright {
 // A node's metrics in Prometheus' text format.
 std::string metrics_text(const NodeStatus& status, ServiceState state,
                          const ProcessFigures& figures);
+// What of it is about the node and not about its process, by name and labels.
+std::map<std::string, double> node_metrics(const NodeStatus& status);
 
 }  // namespace ringwright

@@ -12,6 +12,7 @@
 #include "engine/registry.h"
 #include "replication/config/address.h"
 #include "replication/daemon/admin_pages.h"
+#include "replication/daemon/engine_fault_json.h"
 #include "replication/daemon/http_server.h"
 #include "replication/daemon/metrics_text.h"
 #include "replication/daemon/node_json.h"
@@ -34,6 +35,10 @@ Result<std::unique_ptr<TransportFactory>> make_network(const Settings& settings)
       registry_with_parts().create_unique<TransportFactory>(settings.text("transport.kind"));
   if (!made) return Status{made.error().code(), "transport.kind: " + made.error().message()};
   return made;
+}
+
+Status faults_are_not_allowed() {
+  return {Code::invalid, "faults need dev.faults=true in the node's configuration"};
 }
 
 // What others are told; where the configuration leaves it out, or leaves the port to the system,
@@ -85,6 +90,8 @@ class NodeService::Body final : public AdminSource {
   std::vector<HealthCheck> checks();
   Status set_faults(std::vector<LinkFault> faults);
   std::vector<LinkFault> known_faults() const;
+  Status change_engines(const std::vector<EngineFaults>& changes);
+  std::vector<EngineFaults> engine_faults();
   bool may_inject_faults() const { return links_ != nullptr; }
 
   HttpResponse metrics() override;
@@ -92,9 +99,11 @@ class NodeService::Body final : public AdminSource {
   HttpResponse health(bool verbose) override;
   HttpResponse status() override;
   HttpResponse faults() override;
-  HttpResponse change_faults(const std::string& body) override;
+  HttpResponse replace_link_faults(const std::string& body) override;
+  HttpResponse change_engine_faults(const std::string& body) override;
 
  private:
+  HttpResponse faults_after(const Status& changed);
   Status open_admin();
   Status bind_port();
   Status make_map();
@@ -368,6 +377,12 @@ std::vector<HealthCheck> NodeService::Body::checks() {
   if (const std::size_t count = known_faults().size(); may_inject_faults())
     checks.push_back({"faults", count == 0 ? Verdict::good : Verdict::degraded,
                       std::to_string(count) + " links are faulty on purpose."});
+  for (const EngineFaults& engine : engine_faults())
+    if (engine.paused.value_or(false) || !engine.faults.empty())
+      checks.push_back({"engine faults " + engine.keyspace, Verdict::degraded,
+                        "The engine of " + engine.keyspace +
+                            (engine.paused.value_or(false) ? " stands still" : " fails") +
+                            " on purpose."});
   return checks;
 }
 
@@ -380,7 +395,7 @@ Result<std::uint32_t> NodeService::Body::member_named(const std::string& name) c
 }
 
 Status NodeService::Body::set_faults(std::vector<LinkFault> faults) {
-  if (!links_) return {Code::invalid, "faults need dev.faults=true in the node's configuration"};
+  if (!links_) return faults_are_not_allowed();
   if (state_ == ServiceState::starting)
     return {Code::unavailable, "the node is starting: try again when it is ready"};
   LinkTable::Links links;
@@ -404,6 +419,24 @@ Status NodeService::Body::set_faults(std::vector<LinkFault> faults) {
 std::vector<LinkFault> NodeService::Body::known_faults() const {
   const std::lock_guard lock(faults_mutex_);
   return faults_;
+}
+
+// The runner is asked under the lock, so that nobody ends it meanwhile.
+Status NodeService::Body::change_engines(const std::vector<EngineFaults>& changes) {
+  if (!links_) return faults_are_not_allowed();
+  const std::lock_guard lock(mutex_);
+  if (state_ != ServiceState::serving || !runner_)
+    return {Code::unavailable, "the node does not serve: try again when it is ready"};
+  for (const EngineFaults& change : changes) RW_TRY(runner_->change_engine(change));
+  note(Severity::warning, "faults_changed", "Engines are made to fail or stand still on purpose.",
+       {{"faults", faults_json({}, runner_->engine_faults())}});
+  return ok_status();
+}
+
+std::vector<EngineFaults> NodeService::Body::engine_faults() {
+  const std::lock_guard lock(mutex_);
+  if (state_ != ServiceState::serving || !runner_) return {};
+  return runner_->engine_faults();
 }
 
 HttpResponse NodeService::Body::metrics() {
@@ -433,17 +466,26 @@ HttpResponse NodeService::Body::status() {
 }
 
 HttpResponse NodeService::Body::faults() {
-  if (!links_) return {403, error_json("faults need dev.faults=true in the configuration")};
-  return {200, link_faults_json(known_faults()) + "\n"};
+  if (!links_) return {403, error_json(faults_are_not_allowed().message())};
+  return {200, faults_json(known_faults(), engine_faults()) + "\n"};
 }
 
-HttpResponse NodeService::Body::change_faults(const std::string& body) {
-  if (!links_) return {403, error_json("faults need dev.faults=true in the configuration")};
-  auto faults = parse_link_faults(body);
-  if (!faults) return {400, error_json(faults.error().message())};
-  const Status status = set_faults(std::move(*faults));
-  if (status.is_ok()) return {200, link_faults_json(known_faults()) + "\n"};
-  return {status.code() == Code::unavailable ? 503 : 400, error_json(status.message())};
+// The page as it is afterwards, or why it was not changed.
+HttpResponse NodeService::Body::faults_after(const Status& changed) {
+  if (changed.is_ok()) return faults();
+  return {changed.code() == Code::unavailable ? 503 : 400, error_json(changed.message())};
+}
+
+HttpResponse NodeService::Body::replace_link_faults(const std::string& body) {
+  if (!links_) return faults();
+  auto wanted = parse_link_faults(body);
+  return faults_after(wanted ? set_faults(std::move(*wanted)) : wanted.error());
+}
+
+HttpResponse NodeService::Body::change_engine_faults(const std::string& body) {
+  if (!links_) return faults();
+  const auto wanted = parse_engine_changes(body);
+  return faults_after(wanted ? change_engines(*wanted) : wanted.error());
 }
 
 NodeService::NodeService(std::unique_ptr<Body> body) : body_(std::move(body)) {}
@@ -473,6 +515,12 @@ Status NodeService::set_faults(std::vector<LinkFault> faults) {
   return body_->set_faults(std::move(faults));
 }
 std::vector<LinkFault> NodeService::faults() const { return body_->known_faults(); }
+Status NodeService::change_engines(const std::vector<EngineFaults>& changes) {
+  return body_->is_foreign() ? ok_status() : body_->change_engines(changes);
+}
+std::vector<EngineFaults> NodeService::engine_faults() {
+  return body_->is_foreign() ? std::vector<EngineFaults>{} : body_->engine_faults();
+}
 bool NodeService::may_inject_faults() const { return body_->may_inject_faults(); }
 Status NodeService::drain() { return body_->is_foreign() ? ok_status() : body_->drain(); }
 Status NodeService::stop() { return body_->is_foreign() ? ok_status() : body_->end(true); }

@@ -10,6 +10,7 @@
 #include "engine/base/status.h"
 #include "replication/config/settings.h"
 #include "replication/daemon/link_fault.h"
+#include "replication/runtime/engine_faults.h"
 #include "replication/runtime/node_status.h"
 
 namespace ringwright {
@@ -67,6 +68,10 @@ class NodeService {
   // Of the links to and from all members; `invalid` unless dev.faults, or for an unknown member.
   Status set_faults(std::vector<LinkFault> faults);
   std::vector<LinkFault> faults() const;
+  // Each with `NodeRunner::change_engine`, in order, until one is refused; `invalid` also unless
+  // dev.faults, `unavailable` unless it serves.
+  Status change_engines(const std::vector<EngineFaults>& changes);
+  std::vector<EngineFaults> engine_faults();
   bool may_inject_faults() const;
 
   // Says first that it is not ready any more, then finishes or refuses what is in flight, flushes

@@ -32,6 +32,7 @@ class Cluster::Body {
   Status end(std::string_view node, bool clean);
   Status restart(std::string_view node);
   Status set_paused(std::string_view node, bool paused);
+  Status change_engine(std::string_view node, const EngineFaults& change);
   Status partition(const std::vector<std::vector<std::string>>& groups);
   Status change_link(std::string_view from, std::string_view to, std::optional<Nanoseconds> delay);
   void heal() { links_->heal(); }
@@ -67,6 +68,8 @@ class Cluster::Body {
   Status make_map();
   Status start(std::size_t member);
   Result<std::size_t> find(std::string_view node) const;
+  // mutex_ is held.
+  Result<NodeRunner*> running(std::size_t member);
   NodeStatus status_of(Slot& slot);
   Status closed() const { return {Code::closed, "the cluster is closed"}; }
 
@@ -264,15 +267,29 @@ Status Cluster::Body::restart(std::string_view node) {
   return status;
 }
 
+Result<NodeRunner*> Cluster::Body::running(std::size_t member) {
+  if (closed_) return closed();
+  const Slot& slot = slots_[member];
+  if (!slot.runner) return Status{Code::invalid, slot.name + " does not run: restart it first"};
+  return slot.runner.get();
+}
+
 Status Cluster::Body::set_paused(std::string_view node, bool paused) {
   const auto member = find(node);
   if (!member) return member.error();
   const std::lock_guard lock(mutex_);
-  if (closed_) return closed();
-  Slot& slot = slots_[*member];
-  if (!slot.runner) return {Code::invalid, slot.name + " does not run: restart it first"};
-  slot.runner->set_paused(paused);
+  const auto runner = running(*member);
+  if (!runner) return runner.error();
+  (*runner)->set_paused(paused);
   return ok_status();
+}
+
+Status Cluster::Body::change_engine(std::string_view node, const EngineFaults& change) {
+  const auto member = find(node);
+  if (!member) return member.error();
+  const std::lock_guard lock(mutex_);
+  const auto runner = running(*member);
+  return runner ? (*runner)->change_engine(change) : runner.error();
 }
 
 Status Cluster::Body::partition(const std::vector<std::vector<std::string>>& groups) {
@@ -413,6 +430,9 @@ Status Cluster::kill(std::string_view node) { return body_->end(node, false); }
 Status Cluster::restart(std::string_view node) { return body_->restart(node); }
 Status Cluster::pause(std::string_view node) { return body_->set_paused(node, true); }
 Status Cluster::resume(std::string_view node) { return body_->set_paused(node, false); }
+Status Cluster::change_engine(std::string_view node, const EngineFaults& change) {
+  return body_->change_engine(node, change);
+}
 Status Cluster::partition(const std::vector<std::vector<std::string>>& groups) {
   return body_->partition(groups);
 }

@@ -11,6 +11,7 @@
 #include "replication/client/client.h"
 #include "replication/config/settings.h"
 #include "replication/runtime/client_thread.h"
+#include "replication/runtime/engine_faults.h"
 #include "replication/runtime/key_placement.h"
 #include "replication/runtime/node_status.h"
 #include "replication/transport/cluster_map.h"
@@ -51,6 +52,10 @@ class Cluster {
   // The node's threads stand still while messages for it pile up, until it is resumed.
   Status pause(std::string_view node);
   Status resume(std::string_view node);
+
+  // One engine of a node, which goes on, stands still or fails as `change` says, until the node is
+  // started anew. `invalid`: it does not run, or as `NodeRunner::change_engine`.
+  Status change_engine(std::string_view node, const EngineFaults& change);
 
   // Cuts all links between nodes of different groups, both ways, and replaces an earlier partition
   // of the network; single cuts and delays stay. Nodes in no group keep all their links, and

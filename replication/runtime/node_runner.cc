@@ -4,6 +4,8 @@
 #include <utility>
 
 #include "engine/base/limits.h"
+#include "engine/base/nearest.h"
+#include "engine/decorator/call_holder.h"
 #include "engine/engine_stack.h"
 #include "replication/version/row.h"
 
@@ -55,32 +57,35 @@ Result<std::unique_ptr<NodeRunner>> NodeRunner::open(Registry& registry,
 
 Status NodeRunner::open_engine(Registry& registry, const Keyspace& keyspace,
                                const std::string& path) {
-  auto engine = make_engine_stack(registry, keyspace.engine);
-  if (!engine) return engine.error();
   EngineContext context;
   context.path = path;
   context.options = keyspace.engine_options;
   context.durability = keyspace.durability;
   context.policy = std::make_shared<RowPolicy>(keyspace.kind());
-  context.disk = directory_.disk();
-  if (const Status opened = (*engine)->open(context); !opened.is_ok())
-    return {opened.code(), settings_.name + ", keyspace '" + keyspace.name + "', engine '" +
-                               keyspace.engine + "': " + opened.message()};
-  engines_.push_back({keyspace.name, keyspace.durability, std::move(*engine)});
-  return ok_status();
+  const Status opened = open_metered(registry, keyspace.name, keyspace.engine, std::move(context));
+  if (opened.is_ok()) return opened;
+  return {opened.code(), settings_.name + ", keyspace '" + keyspace.name + "', engine '" +
+                             keyspace.engine + "': " + opened.message()};
 }
 
 Status NodeRunner::open_system_engine(Registry& registry) {
-  auto engine = make_engine_stack(registry, "memory");
-  if (!engine) return engine.error();
   EngineContext context;
   context.path = DataDirectory::system_path();
   context.durability = system_durability(settings_.keyspaces);
   context.policy = std::make_shared<RowPolicy>(RecordKind::siblings);
+  const Status opened = open_metered(registry, "system", "memory", std::move(context));
+  if (opened.is_ok()) return opened;
+  return {opened.code(), settings_.name + ", node-wide rows: " + opened.message()};
+}
+
+Status NodeRunner::open_metered(Registry& registry, const std::string& keyspace,
+                                const std::string& engine, EngineContext context) {
+  auto made = make_engine_stack(registry, engine);
+  if (!made) return made.error();
   context.disk = directory_.disk();
-  if (const Status opened = (*engine)->open(context); !opened.is_ok())
-    return {opened.code(), settings_.name + ", node-wide rows: " + opened.message()};
-  engines_.push_back({"system", context.durability, std::move(*engine)});
+  auto metered = std::make_unique<MeteredEngine>(std::move(*made), clock_);
+  RW_TRY(metered->open(context));
+  engines_.push_back({keyspace, context.durability, std::move(metered)});
   return ok_status();
 }
 
@@ -162,6 +167,11 @@ Status NodeRunner::start(NodePlace place) {
   return ok_status();
 }
 
+// The loops and the executor wait for the calls that are under way, and so would these for ever.
+void NodeRunner::let_held_calls_go() {
+  for (const Engine& engine : engines_) let_all_go(*engine.engine);
+}
+
 void NodeRunner::end_loops(ShardLoop::End end) {
   for (const auto& loop : loops_) loop->request_end(end);
   for (const auto& loop : loops_) loop->join();
@@ -187,6 +197,7 @@ Status NodeRunner::close_engines(bool flush) {
 
 Status NodeRunner::stop() {
   const std::lock_guard lock(mutex_);
+  let_held_calls_go();
   end_loops(ShardLoop::End::drain);
   condition_ = NodeCondition::stopped;
   return close_engines(true);
@@ -194,6 +205,7 @@ Status NodeRunner::stop() {
 
 void NodeRunner::kill() {
   const std::lock_guard lock(mutex_);
+  let_held_calls_go();
   end_loops(ShardLoop::End::at_once);
   condition_ = NodeCondition::killed;
   close_engines(false).ignore("a process that dies tells nobody either");
@@ -223,9 +235,32 @@ NodeStatus NodeRunner::status() {
       status.members[ring_->members()[i].name] = snapshot.view->states[i];
   }
   for (const Engine& engine : engines_)
-    status.engines.push_back({engine.keyspace, describe(*engine.engine), engine.durability,
-                              engine.engine->stats(), engine.engine->pressure()});
+    status.engines.push_back({engine.keyspace, describe(engine.asked_for()), engine.durability,
+                              engine.engine->stats(), engine.engine->pressure(),
+                              engine.engine->counts()});
   return status;
+}
+
+std::vector<EngineFaults> NodeRunner::engine_faults() {
+  const std::lock_guard lock(mutex_);
+  std::vector<EngineFaults> all;
+  for (const Engine& engine : engines_)
+    if (auto known = engine_faults_of(engine.asked_for(), engine.keyspace))
+      all.push_back(std::move(*known));
+  return all;
+}
+
+Status NodeRunner::change_engine(const EngineFaults& change) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string> names;
+  for (const auto& keyspace : settings_.keyspaces) names.push_back(keyspace->name);
+  const auto at = std::find(names.begin(), names.end(), change.keyspace);
+  if (at == names.end())
+    return {Code::invalid, "there is no keyspace '" + change.keyspace + "'; did you mean '" +
+                               nearest_name(change.keyspace, names) + "'?"};
+  const auto index = static_cast<std::size_t>(at - names.begin());
+  if (index >= engines_.size()) return {Code::closed, settings_.name + " does not run"};
+  return change_engine_faults(engines_[index].asked_for(), change);
 }
 
 }  // namespace ringwright

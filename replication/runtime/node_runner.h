@@ -8,8 +8,10 @@
 
 #include "engine/base/clock.h"
 #include "engine/base/executor.h"
+#include "engine/decorator/metered_engine.h"
 #include "engine/registry.h"
 #include "replication/runtime/data_directory.h"
+#include "replication/runtime/engine_faults.h"
 #include "replication/runtime/node_status.h"
 #include "replication/runtime/shard_loop.h"
 #include "replication/runtime/thread_pool_executor.h"
@@ -55,7 +57,8 @@ class NodeRunner {
   NodeId id() const { return directory_.node(); }
   // Ready to answer when it returns: the first lease of the clock is durable. Once.
   Status start(NodePlace place);
-  // Finishes what is at the engines, flushes and closes them.
+  // Finishes what is at the engines, flushes and closes them. What a slow or paused engine holds
+  // goes on at once, here and in `kill`.
   Status stop();
   // Drops what is in flight and closes the engines without a flush.
   void kill();
@@ -63,21 +66,32 @@ class NodeRunner {
 
   NodeStatus status();
 
+  // Of the engines that can be made to fail or stand still. A node that is opened again has none of
+  // what was changed here.
+  std::vector<EngineFaults> engine_faults();
+  // As `change_engine_faults`; `invalid` also for an unknown keyspace, naming the nearest.
+  Status change_engine(const EngineFaults& change);
+
  private:
   struct Engine {
     std::string keyspace;
     Durability durability = Durability::none;
-    std::unique_ptr<StorageEngine> engine;
+    std::unique_ptr<MeteredEngine> engine;  // around what the settings ask for
+
+    StorageEngine& asked_for() const { return *engine->inner(); }
   };
 
   NodeRunner(NodeRunnerSettings settings, DataDirectory directory, std::shared_ptr<Clock> clock);
   Status open_engine(Registry& registry, const Keyspace& keyspace, const std::string& path);
   Status open_system_engine(Registry& registry);
+  Status open_metered(Registry& registry, const std::string& keyspace, const std::string& engine,
+                      EngineContext context);
   Result<Timestamp> read_clock_bound();
   // The node machine with a durable lease, and what it has published.
   Result<std::unique_ptr<Node>> make_node(const NodePlace& place, Timestamp stored_bound,
                                           std::shared_ptr<const NodeState>& state);
   ShardLoop::Parts loop_parts(NodePlace& place, std::uint32_t shard, Timestamp stored_bound);
+  void let_held_calls_go();
   void end_loops(ShardLoop::End end);
   Status close_engines(bool flush);
 

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "engine/decorator/engine_meter.h"
 #include "engine/storage_engine.h"
 #include "replication/membership/membership.h"
 #include "replication/version/actor.h"
@@ -19,10 +20,11 @@ std::string_view member_state_name(MemberState state);
 
 struct EngineStatus {
   std::string keyspace;  // "system" for the node-wide rows
-  std::string engine;    // the stack: "faulty(memory)"
+  std::string engine;    // the stack as it was asked for: "faulty(memory)"
   Durability durability = Durability::none;
   EngineStats stats;
   double pressure = 0;
+  EngineCounts counts{};  // by the meter that every node puts around each of its engines
 };
 
 // What a node says of itself; plain data.

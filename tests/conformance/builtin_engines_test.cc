@@ -12,6 +12,7 @@ EngineUnderTest stack(const std::string& description, Durability durability,
   std::string name = description + "_" + std::string(durability_name(durability));
   for (const auto& [option, value] : options) name += "_" + option + "_" + value;
   std::replace(name.begin(), name.end(), '(', '_');
+  std::replace(name.begin(), name.end(), '.', '_');
   std::erase(name, ')');
   return {name,
           [description] {
@@ -31,7 +32,15 @@ INSTANTIATE_TEST_SUITE_P(
                     stack("memory", Durability::disk),
                     stack("memory", Durability::os, {{"native_merge", "false"}}),
                     stack("faulty(memory)", Durability::os),
-                    stack("faulty(faulty(memory))", Durability::disk)),
+                    stack("faulty(faulty(memory))", Durability::disk),
+                    stack("metered(memory)", Durability::os),
+                    stack("slow(pausable(faulty(memory)))", Durability::disk,
+                          {{"slow.read_latency", "2us"},
+                           {"slow.write_latency", "2us"},
+                           {"slow.sync_latency", "5us"},
+                           {"slow.iterate_latency", "2us"},
+                           {"slow.jitter", "1us"},
+                           {"slow.bytes_per_second", "1GiB"}})),
     engine_under_test_name);
 
 TEST(NullEngine, takes_writes_and_finds_nothing) {

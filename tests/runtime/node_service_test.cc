@@ -9,6 +9,7 @@
 #include "replication/daemon/http_server.h"
 #include "replication/runtime/temporary_directory.h"
 #include "tests/runtime/http_client.h"
+#include "tests/support/exposition.h"
 
 namespace ringwright {
 namespace {
@@ -144,6 +145,60 @@ TEST_F(NodeServiceTest, FaultsNeedThePermission) {
   ASSERT_TRUE(node);
   EXPECT_FALSE(node->may_inject_faults());
   EXPECT_EQ(node->set_faults({}).code(), Code::invalid);
+}
+
+TEST_F(NodeServiceTest, ItsMetricsAreWellFormedAndKnowItsEngines) {
+  const auto node = open();
+  ASSERT_TRUE(node);
+  const HttpAnswer answer = http_get(node->addresses().admin, "/metrics");
+  ASSERT_EQ(answer.status, 200);
+  const Exposition page(answer.body);
+  EXPECT_EQ(page.value("ringwright_engine_info{keyspace=\"default\",engine=\"memory\","
+                       "durability=\"disk\"}"),
+            1);
+  // The lease of the clock was written and synced before the node served.
+  EXPECT_GE(page.value("ringwright_engine_calls_total{keyspace=\"system\",op=\"write\"}"), 1);
+  EXPECT_GE(page.value("ringwright_engine_fsync_duration_seconds_count{keyspace=\"system\"}"), 1);
+  EXPECT_EQ(page.value("ringwright_engine_damaged_ranges{keyspace=\"default\"}"), 0);
+}
+
+TEST_F(NodeServiceTest, EnginesArePausedAndMadeToFailOverTheAdminPort) {
+  set("dev.faults=true");
+  set("keyspace.default.engine=pausable(faulty(memory))");
+  const auto node = open();
+  ASSERT_TRUE(node);
+  const auto post = [&](const std::string& body) {
+    return http_exchange(node->addresses().admin,
+                         "POST /faults HTTP/1.1\r\nContent-Length: " + std::to_string(body.size()) +
+                             "\r\n\r\n" + body);
+  };
+  const HttpAnswer changed =
+      post(R"({"engines":[{"keyspace":"default","paused":true,"faults":{"read_fails":0.5}}]})");
+  EXPECT_EQ(changed.status, 200);
+  const std::string now = R"({"links":[],"engines":[{"keyspace":"default","paused":true,)"
+                          R"("faults":{"read_fails":"0.5"}}]})"
+                          "\n";
+  EXPECT_EQ(changed.body, now);
+  EXPECT_EQ(http_get(node->addresses().admin, "/faults").body, now);
+  EXPECT_NE(http_get(node->addresses().admin, "/health").body.find("stands still on purpose"),
+            std::string::npos);
+  const HttpAnswer refused =
+      post(R"({"engines":[{"keyspace":"default","faults":{"red_fails":1}}]})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_NE(refused.body.find("did you mean 'read_fails'"), std::string::npos) << refused.body;
+  EXPECT_EQ(post(R"({"engines":[{"keyspace":"defalt","paused":false}]})").status, 400);
+  // A paused engine does not keep its node from ending.
+  EXPECT_TRUE(node->stop().is_ok());
+}
+
+TEST_F(NodeServiceTest, EngineFaultsNeedThePermission) {
+  const auto node = open();
+  ASSERT_TRUE(node);
+  EXPECT_EQ(node->change_engines({{"default", true, {}}}).code(), Code::invalid);
+  EXPECT_EQ(http_exchange(node->addresses().admin,
+                          "POST /faults HTTP/1.1\r\nContent-Length: 14\r\n\r\n{\"engines\":[]}")
+                .status,
+            403);
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "engine/decorator/fault_options.h"
+#include "engine/engine_stack.h"
 #include "engine/memory/memory_engine.h"
 
 namespace ringwright {
@@ -110,6 +112,89 @@ TEST_F(FaultyEngineTest, fail_nth_walks_through_a_run_call_by_call) {
     while (done < 5 && put("k", "v")) ++done;
     EXPECT_EQ(done, std::min<std::uint64_t>(n - 1, 5));
   }
+}
+
+TEST_F(FaultyEngineTest, without_space_nothing_is_added_and_removing_goes_on) {
+  plan_->fail_next(EngineFault::write_no_space);
+  EXPECT_EQ(put("d", "1").status().code(), Code::no_space);
+  EXPECT_EQ(*get("d"), std::nullopt);
+  plan_->set_space(10);
+  EXPECT_TRUE(put("d", "12345678"));
+  EXPECT_EQ(put("e", "1").status().code(), Code::no_space);
+  EXPECT_EQ(plan_->space(), std::optional<std::uint64_t>(1));
+  plan_->set_probability(EngineFault::write_no_space, 1);
+  WriteBatch removal;
+  removal.remove("d");
+  EXPECT_TRUE(engine_.write(removal, MayBlock::yes));
+  plan_->disarm();
+  EXPECT_TRUE(put("e", "1"));
+  EXPECT_EQ(plan_->fired(EngineFault::write_no_space), 2u);
+}
+
+TEST_F(FaultyEngineTest, a_write_that_did_not_happen_takes_no_space) {
+  plan_->set_space(2);
+  WriteBatch batch;
+  batch.merge("d", "1");
+  ASSERT_EQ(engine_.close(), ok_status());
+  EXPECT_FALSE(engine_.write(batch, MayBlock::yes));
+  EXPECT_EQ(plan_->space(), std::optional<std::uint64_t>(2));
+}
+
+TEST(FaultOptions, arm_the_plan_as_they_say) {
+  FaultPlan plan;
+  ASSERT_EQ(arm_faults(plan, {{"read_fails", "25%"},
+                              {"write_refused", "nth:2"},
+                              {"sync_fails", "next:2"},
+                              {"space", "1KiB"}}),
+            ok_status());
+  EXPECT_EQ(plan.probability(EngineFault::read_fails), 0.25);
+  EXPECT_EQ(plan.space(), std::optional<std::uint64_t>(1024));
+  std::string fired;
+  for (int i = 0; i < 3; ++i) fired += plan.fires(EngineFault::write_refused, "k") ? 'x' : '.';
+  for (int i = 0; i < 3; ++i) fired += plan.fires(EngineFault::sync_fails, "k") ? 'x' : '.';
+  EXPECT_EQ(fired, ".x.xx.");
+  ASSERT_EQ(arm_faults(plan, {{"space", "unlimited"}}), ok_status());
+  EXPECT_EQ(plan.space(), std::nullopt);
+  EXPECT_EQ(plan.probability(EngineFault::read_fails), 0.25) << "not named, so as it was";
+}
+
+TEST(FaultOptions, are_all_taken_or_none) {
+  FaultPlan plan;
+  for (const auto& [name, value] : {std::pair{"write_refused", "2"},
+                                    {"write_refused", "often"},
+                                    {"write_refused", "nth:0"},
+                                    {"write_refused", "next:x"},
+                                    {"write_refsed", "1"},
+                                    {"seed", "x"},
+                                    {"space", "much"}}) {
+    const Status status = arm_faults(plan, {{"read_fails", "1"}, {name, value}});
+    EXPECT_EQ(status.code(), Code::invalid) << name << " = " << value;
+    EXPECT_EQ(plan.probability(EngineFault::read_fails), 0);
+  }
+}
+
+TEST(FaultOptions, a_seed_decides_the_draws_from_their_beginning) {
+  const auto run = [](const EngineOptions& options, int before) {
+    FaultPlan plan(99);
+    plan.set_probability(EngineFault::read_fails, 0.3);
+    for (int i = 0; i < before; ++i) plan.fires(EngineFault::read_fails, "k");
+    EXPECT_EQ(arm_faults(plan, options), ok_status());
+    std::string drawn;
+    for (int i = 0; i < 60; ++i) drawn += plan.fires(EngineFault::read_fails, "k") ? 'x' : '.';
+    return drawn;
+  };
+  EXPECT_EQ(run({{"seed", "3"}}, 0), run({{"seed", "3"}}, 17));
+  EXPECT_NE(run({{"seed", "3"}}, 0), run({{"seed", "4"}}, 0));
+}
+
+TEST(FaultOptions, are_options_of_the_decorator) {
+  auto made = make_engine_stack(registry(), "faulty(memory)");
+  ASSERT_TRUE(made);
+  ASSERT_EQ((*made)->open({"e", {{"faulty.write_refused", "1"}}, Durability::none, nullptr, {}}),
+            ok_status());
+  WriteBatch batch;
+  batch.put("a", "1");
+  EXPECT_EQ((*made)->write(batch, MayBlock::yes).status().code(), Code::busy);
 }
 
 TEST(FaultPlan, seeds_decide_and_kinds_do_not_disturb_each_other) {

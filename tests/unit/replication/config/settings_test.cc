@@ -120,6 +120,30 @@ TEST_F(SettingsTest, EnginesOfNodesAreChecked) {
   expect_invalid(other.for_node().check(registry()), "did you mean 'memory'");
 }
 
+TEST_F(SettingsTest, EachPartOfAnEngineStackHasItsOwnOptions) {
+  const Status added = settings_.add_toml(R"toml(
+[keyspace.default]
+engine = "slow(faulty(memory))"
+[engine.memory]
+native_merge = false
+[engine.slow]
+read_latency = "2ms"
+[engine.faulty]
+read_fails = 0.01
+[engine.pausable]
+deadline = "1s"
+)toml",
+                                          "lab.toml");
+  ASSERT_TRUE(added.is_ok()) << added.message();
+  const auto keyspaces = settings_.keyspaces(registry(), {});
+  ASSERT_TRUE(keyspaces.has_value()) << keyspaces.error().message();
+  EXPECT_EQ(keyspaces->front()->engine_options, (EngineOptions{{"native_merge", "false"},
+                                                               {"slow.read_latency", "2ms"},
+                                                               {"faulty.read_fails", "0.01"}}));
+  EXPECT_EQ(settings_.engine_options("memory"), (EngineOptions{{"native_merge", "false"}}));
+  EXPECT_TRUE(settings_.engine_options("slow(memory").empty()) << "that is no stack";
+}
+
 TEST_F(SettingsTest, TomlErrorsNameTheirPlace) {
   expect_invalid(settings_.add_toml("[cluster]\nname = ", "lab.toml"), "lab.toml:2");
   expect_invalid(settings_.add_toml("[cluster]\nnodes = [1, 2]", "lab.toml"), "cluster.nodes");

@@ -2,9 +2,12 @@
 
 #include <gtest/gtest.h>
 
+#include <array>
 #include <limits>
 
+#include "replication/daemon/node_json.h"
 #include "replication/daemon/node_metrics.h"
+#include "tests/support/exposition.h"
 
 namespace ringwright {
 namespace {
@@ -44,6 +47,30 @@ TEST(MetricsTextTest, LabelsInANameBelongToOneFamily) {
             "foo_total_more 7\n");
 }
 
+TEST(MetricsTextTest, AHistogramAddsItsBucketsUp) {
+  MetricsText metrics;
+  const std::array<std::uint64_t, 2> bounds = {1'000, 2'500'000};
+  const std::array<std::uint64_t, 3> counts = {3, 0, 2};
+  metrics.histogram("a_seconds", "Help.", bounds, counts, 4'500'000'000, 1e9, {{"op", "get"}});
+  metrics.histogram("b_keys", "Help.", bounds, counts, 7, 1);
+  const std::string text = metrics.text();
+  EXPECT_EQ(text.substr(0, text.find("# HELP b")),
+            "# HELP a_seconds Help.\n"
+            "# TYPE a_seconds histogram\n"
+            "a_seconds_bucket{op=\"get\",le=\"1e-06\"} 3\n"
+            "a_seconds_bucket{op=\"get\",le=\"0.0025\"} 3\n"
+            "a_seconds_bucket{op=\"get\",le=\"+Inf\"} 5\n"
+            "a_seconds_sum{op=\"get\"} 4.5\n"
+            "a_seconds_count{op=\"get\"} 5\n");
+  const Exposition page(text);
+  EXPECT_EQ(page.value("b_keys_bucket{le=\"1000\"}"), 3);
+  EXPECT_EQ(page.value("b_keys_sum"), 7);
+  const auto samples = metrics.samples();
+  EXPECT_EQ(samples.at("a_seconds_bucket{op=\"get\",le=\"+Inf\"}"), 5);
+  EXPECT_EQ(samples.at("a_seconds_sum{op=\"get\"}"), 4.5);
+  EXPECT_EQ(samples.size(), 10u);
+}
+
 TEST(MetricsTextTest, AMalformedNameIsRefused) {
   MetricsText metrics;
   for (const std::string_view name :
@@ -74,6 +101,64 @@ TEST(NodeMetricsTest, ShowsWhatTheNodeKnows) {
        "ringwright_engine_info{keyspace=\"carts\",engine=\"faulty(memory)\",durability=\"os\"} 1\n",
        "ringwright_up 1\n", "ringwright_node_ready 0\n"})
     EXPECT_NE(text.find(line), std::string::npos) << line << text;
+  const Exposition page(text);
+  EXPECT_EQ(page.value("ringwright_engine_damaged_ranges{keyspace=\"carts\"}"), 0);
+  EXPECT_FALSE(page.has("ringwright_engine_calls_total{keyspace=\"carts\",op=\"write\"}"));
+}
+
+TEST(NodeMetricsTest, ShowsWhatAnEngineWasAskedAndAnswered) {
+  EngineStatus engine{"carts", "memory", Durability::disk, {}, 0, {}};
+  engine.stats.damaged = {{"a", "b"}, {"c", ""}};
+  EngineCounts& counts = engine.counts;
+  EngineCounts::Call& writes = counts.of(EngineCall::write);
+  writes.add_duration(3'000);
+  writes.add_duration(2'000'000'000);
+  writes.add_duration(std::nullopt);
+  writes.would_block = 4;
+  writes.errors[static_cast<std::size_t>(Code::no_space)] = 1;
+  counts.batch_writes.add(3);
+  counts.fsyncs.add(7'000'000);
+  counts.bytes_read = 5;
+  counts.bytes_written = 6;
+  counts.stalled_ns = 2'000'000'000;
+  NodeStatus status;
+  status.engines = {engine};
+  const Exposition page(metrics_text(status, ServiceState::serving, {}));
+  const auto shown = [&](const std::string& name, const std::string& labels = "") {
+    return page.value("ringwright_engine_" + name + "{keyspace=\"carts\"" + labels + "}");
+  };
+  const std::string op = ",op=\"write\"";
+  EXPECT_EQ(shown("calls_total", op), 7);
+  EXPECT_EQ(shown("would_block_total", op), 4);
+  EXPECT_EQ(shown("call_errors_total", op + ",code=\"no_space\""), 1);
+  EXPECT_EQ(shown("call_duration_seconds_count", op), 2);
+  EXPECT_EQ(shown("call_duration_seconds_bucket", op + ",le=\"2e-06\""), 0);
+  EXPECT_EQ(shown("call_duration_seconds_bucket", op + ",le=\"5e-06\""), 1);
+  EXPECT_EQ(shown("call_duration_seconds_bucket", op + ",le=\"2\""), 2);
+  EXPECT_EQ(shown("call_duration_seconds_sum", op), 2.000003);
+  EXPECT_EQ(shown("fsync_duration_seconds_bucket", ",le=\"0.01\""), 1);
+  EXPECT_EQ(shown("write_batch_operations_bucket", ",le=\"2\""), 0);
+  EXPECT_EQ(shown("write_batch_operations_sum"), 3);
+  EXPECT_EQ(shown("bytes_read_total"), 5);
+  EXPECT_EQ(shown("bytes_written_total"), 6);
+  EXPECT_EQ(shown("stall_seconds_total"), 2);
+  EXPECT_EQ(shown("damaged_ranges"), 2);
+  EXPECT_FALSE(page.has("ringwright_engine_calls_total{keyspace=\"carts\",op=\"flush\"}"));
+  EXPECT_EQ(page.kind("ringwright_engine_call_duration_seconds"), "histogram");
+  // What Python shows are the same samples.
+  const auto samples = node_metrics(status);
+  EXPECT_EQ(samples.at("ringwright_engine_calls_total{keyspace=\"carts\",op=\"write\"}"), 7);
+}
+
+TEST(NodeJsonTest, ShowsDamageByCountAndByKeysThatCanBeReadBack) {
+  NodeStatus status;
+  status.engines = {{"carts", "memory", Durability::os, {}, 0, {}}};
+  status.engines[0].stats.damaged = {{Bytes("\x01\0c\\", 4), "\xff"}, {"z", ""}};
+  EXPECT_NE(status_json(status).find(
+                R"("damaged_ranges":2,"damaged":[{"start":"\\x01\\x00c\\\\","stop":"\\xff"},)"
+                R"({"start":"z","stop":""}])"),
+            std::string::npos)
+      << status_json(status);
 }
 
 }  // namespace

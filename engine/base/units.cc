@@ -1,4 +1,4 @@
-#include "replication/config/units.h"
+#include "engine/base/units.h"
 
 #include <algorithm>
 #include <array>
@@ -123,6 +123,15 @@ std::string format_duration(Nanoseconds duration) {
     if (duration % step.factor == 0)
       return std::to_string(duration / step.factor) + std::string(step.name);
   return std::to_string(duration) + "ns";
+}
+
+Result<double> parse_share(std::string_view text) {
+  Quantity quantity;
+  const bool is_number = split(text, quantity);
+  const double share = quantity.unit == "%" ? quantity.number / 100 : quantity.number;
+  if (is_number && (quantity.unit.empty() || quantity.unit == "%") && share <= 1) return share;
+  return Status{Code::invalid,
+                "'" + std::string(text) + "' is not a share: write it like 0.25 or 25%"};
 }
 
 }  // namespace ringwright

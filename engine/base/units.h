@@ -9,7 +9,7 @@
 
 namespace ringwright {
 
-// The one place where sizes and durations are read from and shown to people.
+// The one place where sizes, durations and shares are read from and shown to people.
 
 // "64MiB", "1.5 GiB", "100kB", "4096" (bytes). Units: B, kB, MB, GB, TB, KiB, MiB, GiB, TiB, in any
 // case. `invalid` for anything else, a fraction of a byte, or more than 2^63 - 1.
@@ -22,5 +22,8 @@ std::string format_size(std::uint64_t bytes);
 Result<Nanoseconds> parse_duration(std::string_view text);
 // "250ms": the largest unit that divides it.
 std::string format_duration(Nanoseconds duration);
+
+// "0.25" or "25%": a number from 0 to 1. `invalid` for anything else.
+Result<double> parse_share(std::string_view text);
 
 }  // namespace ringwright

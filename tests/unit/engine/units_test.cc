@@ -1,4 +1,4 @@
-#include "replication/config/units.h"
+#include "engine/base/units.h"
 
 #include <gtest/gtest.h>
 
@@ -23,6 +23,15 @@ TEST(UnitsTest, Durations) {
   EXPECT_EQ(*parse_duration("1d"), seconds(86400));
   for (const char* wrong : {"", "250", "ms", "-1s", "1 fortnight", "0.5ns", "300000d"})
     EXPECT_EQ(parse_duration(wrong).status().code(), Code::invalid) << wrong;
+}
+
+TEST(UnitsTest, Shares) {
+  EXPECT_EQ(*parse_share("0"), 0);
+  EXPECT_EQ(*parse_share("1"), 1);
+  EXPECT_EQ(*parse_share("0.25"), 0.25);
+  EXPECT_EQ(*parse_share("12.5 %"), 0.125);
+  for (const char* wrong : {"", "%", "1.1", "101%", "-0.1", "0.5s", "half", "nan"})
+    EXPECT_EQ(parse_share(wrong).status().code(), Code::invalid) << wrong;
 }
 
 TEST(UnitsTest, WhatIsShownIsReadBack) {
