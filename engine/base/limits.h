@@ -120,6 +120,8 @@ constexpr Nanoseconds wiredtiger_tick = milliseconds(100);
 // be written before it is looked at again: the library does not survive a full disk.
 constexpr std::uint64_t wiredtiger_free_bytes_min = 8 * 1024 * 1024;
 constexpr std::uint64_t wiredtiger_free_check_bytes = 1024 * 1024;
+// No writes for this long after it found no room for something.
+constexpr Nanoseconds wiredtiger_space_pause = seconds(1);
 // Its messages: LOG and LOG.old take at most twice this.
 constexpr std::size_t wiredtiger_log_bytes_max = 1024 * 1024;
 // Rows that an estimate counts one by one before it draws samples, and how many it draws.

@@ -38,7 +38,7 @@ Trouble cause_of(int error, std::string_view message) {
   if (contains(message, "handle-sync")) return Trouble::failed;
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) return Trouble::full;
   if (error == WT_TRY_SALVAGE || contains(message, "checksum error") ||
-      contains(message, "fatal read error"))
+      contains(message, "fatal read error") || contains(message, "turtle file read error"))
     return Trouble::corrupt;
   return Trouble::failed;
 }
@@ -51,8 +51,9 @@ void keep_error(std::string_view message) {
   }
 }
 
+// The first one is the precise one; others say in which part of what it was met.
 int keep_error_quietly(WT_EVENT_HANDLER*, WT_SESSION*, int, const char* message) {
-  keep_error(message);
+  if (last_error.empty()) keep_error(message);
   return 0;
 }
 int drop_message(WT_EVENT_HANDLER*, WT_SESSION*, const char*) { return 0; }
@@ -112,8 +113,13 @@ void Events::take_error(int error, std::string_view message) {
   keep_error(message);
   if (error == 0 && !contains(message, "checksum error")) return;
   const Trouble cause = cause_of(error, message);
-  // Eviction and the log pass one error on in words of their own.
+  if (cause == Trouble::full) space_missed_.store(clock_->now());
   last_cause_.store(cause);
+}
+
+bool Events::lacks_space() const {
+  const Instant missed = space_missed_.load(std::memory_order_relaxed);
+  return missed != 0 && clock_->now() - missed < limits::wiredtiger_space_pause;
 }
 
 // Where a full checkpoint stands is told in no other way.

@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "engine/base/bounded_file.h"
+#include "engine/base/clock.h"
 
 namespace ringwright {
 
@@ -33,6 +34,9 @@ class Events final : public WT_EVENT_HANDLER {
 
   void note(std::string_view line);
   Trouble trouble() const { return trouble_.load(std::memory_order_acquire); }
+  // Whether there was no room for a write of late. Before it panics WiredTiger also tries again and
+  // again, and holds up whoever needs what it wants to write.
+  bool lacks_space() const;
   void fail() { trouble_.store(Trouble::failed, std::memory_order_release); }
 
  private:
@@ -45,13 +49,15 @@ class Events final : public WT_EVENT_HANDLER {
   const std::function<bool()> at_checkpoint_;
   std::atomic<Trouble> last_cause_{Trouble::failed};  // of a panic that may follow
   std::atomic<Trouble> trouble_{Trouble::none};
+  std::atomic<Instant> space_missed_{0};  // when, last
+  const std::shared_ptr<Clock> clock_ = make_system_clock();
 };
 
 // The last error that WiredTiger reported in this thread since this was asked before, without its
 // stamp; empty when there was none.
 std::string take_last_error();
 
-// A handler for calls without a connection: keeps the thread's last error and writes nothing.
+// A handler for calls without a connection: keeps the first error of the thread and writes nothing.
 WT_EVENT_HANDLER* quiet_events();
 
 }  // namespace ringwright

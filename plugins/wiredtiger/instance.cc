@@ -94,9 +94,14 @@ Instance::~Instance() { close().ignore("nobody is left to tell"); }
 Status Instance::close() {
   if (connection_ == nullptr) return ok_status();
   WT_CONNECTION* const connection = std::exchange(connection_, nullptr);
-  const Trouble before = trouble();
+  const bool troubled = trouble() != Trouble::none;
+  if (troubled && sessions_ && !sessions_->end_all()) {
+    // Its directory cannot be opened in this process again.
+    events_.fail();
+    return {Code::io_error, "close: WiredTiger has given up and cannot be closed; see LOG"};
+  }
   const int error = connection->close(connection, nullptr);
-  if (before != Trouble::none) {
+  if (troubled) {
     take_last_error();
     return ok_status();  // it was told when it happened
   }

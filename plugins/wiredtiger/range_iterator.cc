@@ -11,6 +11,8 @@ namespace {
 
 using Way = DamagedPlaces::Way;
 
+// Has no transaction, because one that is open at a panic cannot be ended. The snapshot is that of
+// the cursor's first step, and stays while the cursor stands.
 class RangeIterator final : public Iterator {
  public:
   RangeIterator(std::shared_ptr<Instance> instance, SessionPool::Lease lease, const KeyRange& range,
@@ -19,12 +21,6 @@ class RangeIterator final : public Iterator {
         lease_(std::move(lease)),
         range_(range),
         direction_(direction) {
-    const int error = lease_.session()->begin_transaction(lease_.session(), nullptr);
-    if (error != 0) {
-      status_ = instance_->to_status(error, "iterate");
-      return;
-    }
-    begun_ = true;
     const Bytes& from = this->from();
     const Way way = from.empty() ? onward() : Way::at;
     if (refuses(way, from)) return;
@@ -32,7 +28,6 @@ class RangeIterator final : public Iterator {
   }
   ~RangeIterator() override {
     lease_.rows()->reset(lease_.rows());
-    if (begun_) lease_.session()->rollback_transaction(lease_.session(), nullptr);
     take_last_error();
   }
 
@@ -123,7 +118,6 @@ class RangeIterator final : public Iterator {
   SessionPool::Lease lease_;
   const KeyRange range_;
   const Direction direction_;
-  bool begun_ = false;
   bool at_row_ = false;
   ByteView key_;
   ByteView value_;

@@ -8,7 +8,7 @@
 namespace ringwright {
 
 // Stands on the first key in its direction. Holds the instance, so that it stays safe after
-// `close`, and a session with a transaction: as long as it lives, WiredTiger keeps every row that
+// `close`, and a session with a snapshot: as long as it lives, WiredTiger keeps every row that
 // it may still see, so it should not live long beside many writes.
 std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<Instance> instance,
                                               const KeyRange& range, Direction direction);

@@ -3,7 +3,42 @@
 #include "engine/base/call_gate.h"
 #include "engine/base/limits.h"
 
+// A panic makes WiredTiger refuse to roll back what it then waits for when it is closed. This is
+// its own function beneath the one that refuses; absent from a library that hides it.
+extern "C" int roll_back_in_panic(WT_SESSION* session,
+                                  const char* config[]) __asm__("__wt_txn_rollback")
+    __attribute__((weak));
+
 namespace ringwright {
+namespace {
+
+bool roll_back_in_spite_of_panic(WT_SESSION* session) {
+  int major = 0;
+  wiredtiger_version(&major, nullptr, nullptr);
+  constexpr int known_major = 3;  // later ones may take other arguments
+  if (major != known_major || roll_back_in_panic == nullptr) return false;
+  return roll_back_in_panic(session, nullptr) == 0;
+}
+
+}  // namespace
+
+void SessionPool::Lease::roll_back() const {
+  const int error = session()->rollback_transaction(session(), nullptr);
+  if (error == WT_PANIC) native_->has_transaction = true;
+}
+
+bool SessionPool::end_all() {
+  const std::lock_guard lock(mutex_);
+  bool ended = true;
+  for (const auto& native : all_) {
+    // Reports the panic, and lets go of its page and snapshot all the same.
+    if (native->rows != nullptr) native->rows->close(native->rows);
+    native->rows = nullptr;
+    if (native->has_transaction) ended = roll_back_in_spite_of_panic(native->session) && ended;
+    native->has_transaction = false;
+  }
+  return ended;
+}
 
 SessionPool::SessionPool(WT_CONNECTION* connection) : connection_(connection) {
   spare_.reserve(limits::wiredtiger_sessions_max);

@@ -22,11 +22,13 @@ constexpr const char* rows_file = "rows.wt";
 struct NativeSession {
   WT_SESSION* session = nullptr;
   WT_CURSOR* rows = nullptr;
+  bool has_transaction = false;  // that a panic has left open
 };
 
 // Sessions for one call, or one iterator, at a time. They stay open between calls, because opening
 // one and its cursor costs more than most calls; a thread mostly gets back the one it had.
-// All are snapshot sessions: a transaction reads from one moment.
+// All are snapshot sessions: a transaction reads from one moment, and so does, without one, a
+// cursor from its first step until it is reset.
 class SessionPool {
  public:
   explicit SessionPool(WT_CONNECTION* connection);
@@ -53,6 +55,7 @@ class SessionPool {
     explicit operator bool() const { return native_ != nullptr; }
     WT_SESSION* session() const { return native_->session; }
     WT_CURSOR* rows() const { return native_->rows; }
+    void roll_back() const;
 
    private:
     SessionPool* pool_ = nullptr;
@@ -61,6 +64,10 @@ class SessionPool {
 
   // No lease: `error` says why, 0 that all sessions are in use.
   Lease take(int& error);
+
+  // After a panic, with nobody inside: ends what its sessions have open, which a close of the
+  // connection would wait for without end. False when that cannot be done.
+  bool end_all();
 
  private:
   static constexpr std::size_t slot_count = 16;

@@ -30,10 +30,10 @@ constexpr std::string_view backup_file = "WiredTiger.backup";
 constexpr int sequence_bits_of_an_open = 40;
 // What a write takes in the log beside its keys and rows, roughly.
 constexpr std::uint64_t log_record_bytes = 128;
+// A guess at the number of many rows is good for as long as this.
+constexpr std::uint64_t recount_after_bytes = std::uint64_t{16} << 20;
 // Between two attempts of a write that met another.
 constexpr std::chrono::microseconds retry_after{100};
-// From this many keys on, a transaction around the reads costs less than a snapshot for each.
-constexpr std::size_t transaction_keys_min = 4;
 
 using Way = DamagedPlaces::Way;
 
@@ -60,6 +60,13 @@ Status guarded(std::string_view what, Call&& call) {
 }
 
 bool may_be_retried(int error) { return error == WT_ROLLBACK || error == WT_CACHE_FULL; }
+
+// Of the disk; all there can be when it is not known.
+std::uint64_t free_bytes(const std::string& directory) {
+  struct statvfs found {};
+  if (::statvfs(directory.c_str(), &found) != 0) return UINT64_MAX;
+  return std::uint64_t{found.f_bavail} * found.f_frsize;
+}
 
 std::uint64_t bytes_of(const WriteBatch& batch) {
   std::uint64_t bytes = log_record_bytes;
@@ -243,6 +250,7 @@ Result<std::uint64_t> WiredtigerEngine::next_start() {
 Status WiredtigerEngine::not_open(bool changes) {
   const Trouble trouble = reviving_.load(std::memory_order_acquire);
   if (trouble == Trouble::none) return {Code::closed, "engine is not open"};
+  if (failed_.load(std::memory_order_acquire)) return failure();
   return troubled(trouble, changes);
 }
 
@@ -284,19 +292,14 @@ WiredtigerEngine::Answers WiredtigerEngine::multi_get(std::span<const Bytes> key
 void WiredtigerEngine::get_each(std::span<const Bytes> keys, Answers& answers) {
   const auto lease = instance_->take_session();
   if (!lease) return answers.assign(keys.size(), lease.error());
-  WT_SESSION* const session = lease->session();
   WT_CURSOR* const rows = lease->rows();
-  const bool together =
-      keys.size() >= transaction_keys_min && session->begin_transaction(session, nullptr) == 0;
   try {
     for (const Bytes& key : keys) answers.emplace_back(get_one(rows, key));
   } catch (...) {
     rows->reset(rows);
-    if (together) session->rollback_transaction(session, nullptr);
     throw;
   }
   rows->reset(rows);
-  if (together) session->rollback_transaction(session, nullptr);
 }
 
 Result<std::optional<Bytes>> WiredtigerEngine::get_one(WT_CURSOR* rows, const Bytes& key) {
@@ -388,14 +391,17 @@ int WiredtigerEngine::apply(const SessionPool::Lease& lease, const WriteBatch& b
     if (error != 0) break;
   }
   rows->reset(rows);
-  if (error != 0) session->rollback_transaction(session, nullptr);
+  if (error != 0) lease.roll_back();
   return error;
 }
 
 // Under the commit mutex. A commit that fails has been undone in memory, whatever the log holds.
 int WiredtigerEngine::commit(const SessionPool::Lease& lease, std::uint64_t bytes) {
   written_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-  return lease.session()->commit_transaction(lease.session(), nullptr);
+  const int error = lease.session()->commit_transaction(lease.session(), nullptr);
+  // After a panic elsewhere it was not even tried.
+  if (error == WT_PANIC) lease.roll_back();
+  return error;
 }
 
 Status WiredtigerEngine::write_failure(int error, Reach reach, const Bytes* touched) {
@@ -415,9 +421,7 @@ Status WiredtigerEngine::write_failure(int error, Reach reach, const Bytes* touc
 
 // Room is kept for what the cache must still write, because the library panics without.
 bool WiredtigerEngine::has_room(std::uint64_t bytes) {
-  struct statvfs found {};
-  if (::statvfs(directory_.c_str(), &found) != 0) return true;
-  const std::uint64_t free = std::uint64_t{found.f_bavail} * found.f_frsize;
+  const std::uint64_t free = free_bytes(directory_);
   const auto lease = instance_->take_session();
   const std::uint64_t dirty = lease ? read_cache(lease->session()).dirty_bytes : 0;
   return free >= limits::wiredtiger_free_bytes_min + dirty + bytes;
@@ -425,8 +429,10 @@ bool WiredtigerEngine::has_room(std::uint64_t bytes) {
 
 Status WiredtigerEngine::check_space(std::uint64_t bytes) {
   const auto taken = static_cast<std::int64_t>(bytes);
-  if (allowance_bytes_.fetch_sub(taken, std::memory_order_relaxed) >= taken) return ok_status();
-  if (has_room(bytes)) {
+  const bool missed = instance_->events().lacks_space();
+  if (!missed && allowance_bytes_.fetch_sub(taken, std::memory_order_relaxed) >= taken)
+    return ok_status();
+  if (!missed && has_room(bytes)) {
     out_of_space_.store(false, std::memory_order_relaxed);
     allowance_bytes_.store(limits::wiredtiger_free_check_bytes, std::memory_order_relaxed);
     return ok_status();
@@ -438,7 +444,8 @@ Status WiredtigerEngine::check_space(std::uint64_t bytes) {
 
 Status WiredtigerEngine::sync(std::uint64_t sequence, MayBlock may_block) {
   const CallGate::Pass pass(gate_);
-  if (pass && durability_ != Durability::disk) return ok_status();
+  const bool at_once = durability_ != Durability::disk && pass && !failed_.load();
+  if (at_once) return ok_status();
   RW_TRY(admission(pass, true));
   if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
   if (may_block == MayBlock::no) return would_block_status();
@@ -519,7 +526,7 @@ int WiredtigerEngine::drop_once(const SessionPool::Lease& lease, const KeyRange&
       reach = Reach::commit;
       return commit(lease, log_record_bytes);
     }
-    session->rollback_transaction(session, nullptr);
+    lease.roll_back();
     return result;
   };
   error = session->open_cursor(session, rows_table, nullptr, nullptr, &first);
@@ -590,6 +597,18 @@ Estimate WiredtigerEngine::estimate(const KeyRange& range) {
   return found;
 }
 
+std::uint64_t WiredtigerEngine::count_rows() {
+  const std::lock_guard lock(count_mutex_);
+  const std::uint64_t now = written_bytes_.load();
+  const bool few = counted_rows_ <= limits::wiredtiger_estimate_rows;
+  const bool stale = now - counted_at_bytes_ >= (few ? 1 : recount_after_bytes);
+  if (counted_at_bytes_ == UINT64_MAX || stale) {
+    counted_rows_ = estimate({}).rows;
+    counted_at_bytes_ = now;
+  }
+  return counted_rows_;
+}
+
 std::uint64_t WiredtigerEngine::approximate_bytes(const KeyRange& range) {
   const CallGate::Pass pass(gate_);
   try {
@@ -605,6 +624,7 @@ double WiredtigerEngine::pressure() {
   try {
     if (!pass) return reviving_.load() == Trouble::none ? 0 : 1;
     if (!admission(pass, true).is_ok() || out_of_space_.load()) return 1;
+    if (instance_->events().lacks_space()) return 1;
     const auto lease = instance_->take_session();
     if (!lease) return 1;
     return cache_pressure(read_cache(lease->session()), options_);
@@ -619,7 +639,7 @@ EngineStats WiredtigerEngine::stats() {
   try {
     if (damage_) stats.damaged = damage_->ranges();
     if (!admission(pass, false).is_ok()) return stats;
-    stats.approximate_keys = estimate({}).rows;
+    stats.approximate_keys = count_rows();
     stats.disk_bytes = directory_bytes(directory_);
     const auto lease = instance_->take_session();
     if (lease) stats.memory_bytes = read_cache(lease->session()).bytes;
@@ -668,11 +688,14 @@ void WiredtigerEngine::revive() {
   if (instance_) {
     const Trouble trouble = instance_->trouble();
     if (trouble == Trouble::none || trouble == Trouble::failed) return;
+    if (free_bytes(directory_) < limits::wiredtiger_free_bytes_min) return;
     reviving_.store(trouble, std::memory_order_release);
     gate_.shut();
     // An iterator keeps the connection: its owner must see the error and let go first.
     if (instance_.use_count() > 1) return gate_.open();
+    const Status closed = instance_->close();
     instance_.reset();
+    if (!closed.is_ok()) return fail(Code::io_error, closed).ignore("later calls tell");
   }
   const Status opened = reconnect();
   if (opened.is_ok()) {

@@ -30,9 +30,11 @@ namespace ringwright {
 //
 // WiredTiger panics when the disk is full or a block is damaged, and then answers nothing more.
 // So writes stop with `no_space` while there is still room for what the cache has to write. If it
-// panics nevertheless, the background opens the connection again (not with `none`, which would lose
-// rows): calls are `busy`, or `no_space`, until then, and wait for iterators to go. A damaged block
-// is not touched again. After any other failure of the disk no write succeeds until a reopen.
+// panics nevertheless, the write under way is in doubt, and the background opens the connection
+// again (not with `none`, which would lose rows): calls are `busy`, or `no_space`, until then, and
+// iterators must go first. It may also try again for a while to write a block before it panics; who
+// needs that block waits. A damaged block is not touched again. After any other failure of the disk
+// nothing succeeds until a reopen.
 class WiredtigerEngine final : public StorageEngine {
  public:
   WiredtigerEngine() = default;
@@ -87,6 +89,7 @@ class WiredtigerEngine final : public StorageEngine {
   Status write_checkpoint();
   Status copy_to(const std::string& path);
   Estimate estimate(const KeyRange& range);
+  std::uint64_t count_rows();
 
   void tick();
   bool checkpoint_due();
@@ -128,6 +131,11 @@ class WiredtigerEngine final : public StorageEngine {
   std::uint64_t checkpoint_bytes_ = 0;  // of `written_bytes_`, at the last one; the caretaker's
   Instant checkpoint_time_ = 0;         // the caretaker's
   std::mutex backup_mutex_;
+
+  // The last count of all rows, and `written_bytes_` at that time: counting reads blocks.
+  std::mutex count_mutex_;
+  std::uint64_t counted_rows_ = 0;
+  std::uint64_t counted_at_bytes_ = UINT64_MAX;
 
   std::atomic<bool> failed_{false};
   mutable std::mutex failure_mutex_;
