@@ -132,9 +132,9 @@ class WiredtigerLibrary final : public Library {
     std::string config = std::string("cache_size=") + native_cache_bytes;
     if (durability != Durability::none)
       config += ",log=(enabled=true),transaction_sync=(enabled=true,method=none)";
-    require_ok(find<Open>("wiredtiger_open")(directory.c_str(), nullptr, config.c_str(),
-                                             &connection_),
-               "open");
+    require_ok(
+        find<Open>("wiredtiger_open")(directory.c_str(), nullptr, config.c_str(), &connection_),
+        "open");
   }
   ~WiredtigerLibrary() override { connection_->close(connection_, nullptr); }
 
@@ -155,8 +155,10 @@ std::unique_ptr<Library> open_wiredtiger(const std::string& directory, const Eng
 
 Subject wiredtiger_subject() {
   using Version = const char* (*)(int*, int*, int*);
-  return {"wiredtiger", {{"cache_size", cache_bytes}},
-          find<Version>("wiredtiger_version")(nullptr, nullptr, nullptr), open_wiredtiger};
+  return {"wiredtiger",
+          {{"cache_size", cache_bytes}},
+          find<Version>("wiredtiger_version")(nullptr, nullptr, nullptr),
+          open_wiredtiger};
 }
 
 }  // namespace ringwright::bench
