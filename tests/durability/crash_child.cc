@@ -283,6 +283,9 @@ class Writer {
 }  // namespace
 
 void run_child(const ChildPlan& plan) {
+  if (!plan.power_journal.empty() && power_disk_start(plan.root.c_str(), plan.power_journal.c_str(),
+                                                      plan.power, plan.seed + plan.round) != 0)
+    end(*plan.page, child_failed, "cannot make " + plan.power_journal);
   const auto engine = open_engine(plan, std::string(engine_path));
   const Workload workload(plan.seed, engine->capabilities().merge);
   const Verifier::Found found = Verifier(plan, workload).verify(*engine);

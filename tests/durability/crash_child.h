@@ -3,6 +3,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/durability/power_disk.h"
 #include "tests/durability/progress_page.h"
 #include "tests/durability/workload.h"
 
@@ -24,6 +25,10 @@ struct ChildPlan {
   const std::vector<bool>* batch_ends = nullptr;  // by number
   Timeline timeline;
   bool only_verify = false;
+
+  // With a journal, the disk is one that loses what was not synced.
+  std::string power_journal;
+  PowerPage* power = nullptr;
 
   ProgressPage* page = nullptr;
 };

@@ -1,7 +1,6 @@
 #include "tests/durability/crash_rounds.h"
 
 #include <signal.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,8 +8,9 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <iterator>
 #include <memory>
-#include <new>
+#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -20,6 +20,8 @@
 #include "engine/engine_stack.h"
 #include "engine/registry.h"
 #include "tests/durability/crash_child.h"
+#include "tests/durability/durable_image.h"
+#include "tests/durability/shared.h"
 
 namespace ringwright::durability {
 namespace {
@@ -31,26 +33,6 @@ constexpr auto round_deadline = std::chrono::seconds(60);
 constexpr Microseconds look_every{50};
 constexpr std::int64_t rounds_of_a_life_max = 16;
 constexpr std::uint64_t numbers_of_a_round_max = 250;
-
-// A page that parent and child share.
-class SharedPage {
- public:
-  SharedPage() {
-    void* const memory = ::mmap(nullptr, sizeof(ProgressPage), PROT_READ | PROT_WRITE,
-                                MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    RW_CHECK(memory != MAP_FAILED);
-    page_ = new (memory) ProgressPage();
-  }
-  SharedPage(const SharedPage&) = delete;
-  SharedPage& operator=(const SharedPage&) = delete;
-  ~SharedPage() { ::munmap(page_, sizeof(ProgressPage)); }
-  ProgressPage& operator*() const { return *page_; }
-  ProgressPage* operator->() const { return page_; }
-  ProgressPage* get() const { return page_; }
-
- private:
-  ProgressPage* page_;
-};
 
 struct Ended {
   bool killed_by_us = false;
@@ -146,6 +128,11 @@ class Life {
         life_(life) {
     std::filesystem::remove_all(root_);
     std::filesystem::create_directories(root_);
+    if (plan.mode != Mode::kill) {
+      child_.power_journal = root_ + ".journal";
+      child_.power = power_.get();
+      power_->sync_delay_us = random_.chance(0.5) ? random_.below(600) : 0;
+    }
     child_.engine = plan.engine;
     child_.options = draw_options();
     child_.durability = plan.durability;
@@ -167,11 +154,16 @@ class Life {
       ++figures_.rounds;
     }
     const bool held = verify_at_the_end(rounds + 1);
-    if (held) std::filesystem::remove_all(root_);
+    if (held) remove_files();
     return held;
   }
 
  private:
+  void remove_files() {
+    std::filesystem::remove_all(root_);
+    std::filesystem::remove(root_ + ".journal");
+  }
+
   EngineOptions draw_options() {
     EngineOptions options;
     if (plan_.engine.find("memory") != std::string::npos && random_.chance(0.3))
@@ -199,11 +191,14 @@ class Life {
   }
 
   bool run_round(std::uint64_t round) {
-    SharedPage page;
+    const Shared<ProgressPage> page;
     child_.page = page.get();
     child_.round = round;
     child_.streams = static_cast<std::size_t>(random_.between(1, 8));
     const KillPoint point = draw_kill_point();
+    if (plan_.mode == Mode::survive)
+      power_->early_share =
+          static_cast<std::uint32_t>(random_.chance(0.5) ? random_.below(20000) : 0);
     const auto started = SteadyClock::now();
     Child child(child_);
     const Ended ended = child.kill_at(point, plan_.durability == Durability::none);
@@ -211,11 +206,29 @@ class Life {
     if (!point.in_open) learn_open_time(started);
     if (ended.in_open) ++figures_.killed_in_open;
     take_over(*page, round);
+    if (Ended cut{.failure = cut_power()}; !cut.failure.empty()) return report(round, *page, cut);
     return ended.failure.empty() || report(round, *page, ended);
   }
 
+  // What is wrong with it; empty: the directory is now as a loss of power leaves it.
+  std::string cut_power() {
+    if (plan_.mode == Mode::kill) return {};
+    if (power_->unknown_calls != 0) return "a call that the model of the disk does not know";
+    const bool survives = plan_.mode == Mode::survive;
+    const double share = survives ? draw_share() : 0;
+    Status status = survives ? image_.lose_power(child_.power_journal, root_, random_, share)
+                             : image_.lose_power(child_.power_journal);
+    if (status.is_ok()) status = image_.write_to(root_);
+    return status.is_ok() ? std::string() : status.to_string();
+  }
+
+  double draw_share() {
+    constexpr double shares[] = {0.05, 0.5, 0.9, 0.99};
+    return shares[random_.below(std::size(shares))];
+  }
+
   bool verify_at_the_end(std::uint64_t round) {
-    SharedPage page;
+    const Shared<ProgressPage> page;
     child_.page = page.get();
     child_.round = round;
     child_.only_verify = true;
@@ -271,7 +284,7 @@ class Life {
         WIFEXITED(ended.wait_status) && WEXITSTATUS(ended.wait_status) == child_refused_as_corrupt;
     if (refused && !promises(plan_.durability, plan_.mode) && plan_.mode == Mode::survive) {
       ++figures_.refused_as_corrupt;
-      std::filesystem::remove_all(root_);
+      remove_files();
       return false;
     }
     figures_.failure = std::string(plan_.engine) + ", class " +
@@ -290,6 +303,8 @@ class Life {
   const std::uint64_t life_;
   ChildPlan child_;
   std::vector<bool> batch_ends_;
+  DurableImage image_;
+  const Shared<PowerPage> power_;
   Number acknowledged_ = 0;
   Microseconds open_time_{10'000};
 };
@@ -319,11 +334,20 @@ RunFigures run_rounds(const RunPlan& plan) {
     figures.failure = made.error().to_string();
     return figures;
   }
+  // The power disk compares paths, so there must be one way to each file.
+  std::error_code error;
+  std::filesystem::create_directories(plan.folder, error);
+  RunPlan own = plan;
+  own.folder = std::filesystem::canonical(plan.folder, error).string();
+  if (error) {
+    figures.failure = "cannot create '" + plan.folder + "': " + error.message();
+    return figures;
+  }
   for (std::uint64_t life = plan.first_life; figures.rounds < plan.rounds; ++life) {
     std::uint64_t rounds = Life::rounds_of(plan, life);
     if (!plan.whole_lives) rounds = std::min(rounds, plan.rounds - figures.rounds);
     const std::uint64_t before = figures.rounds;
-    if (!Life(plan, life, figures).live(rounds)) return figures;
+    if (!Life(own, life, figures).live(rounds)) return figures;
     // One that its engine refused has had a round all the same.
     if (figures.rounds == before) ++figures.rounds;
     ++figures.lives;
