@@ -24,8 +24,8 @@ std::optional<std::uint64_t> log_number(std::string_view name) {
 
 }  // namespace
 
-AppendLog::AppendLog(std::shared_ptr<Disk> disk, std::string path)
-    : disk_(std::move(disk)), path_(std::move(path)) {}
+AppendLog::AppendLog(std::shared_ptr<Disk> disk, std::string path, Durability durability)
+    : disk_(std::move(disk)), path_(std::move(path)), durability_(durability) {}
 
 std::string AppendLog::file_name(std::uint64_t number) const {
   return path_ + "/" + std::string(name_prefix) + std::to_string(number);
@@ -59,6 +59,7 @@ Status AppendLog::replay(const LogVisitor& visit) {
   if ((*file)->size() != replayed->good_bytes)
     return {Code::io_error, "file '" + name + "' changed while it was opened"};
   file_ = std::move(*file);
+  has_old_format_ = replayed->format < log_format_version;
   base_ = replayed->base_sequence;
   appended_ = replayed->last_sequence;
   // What was read back may be in the page cache alone; only the snapshot is known to rest on disk.
@@ -76,14 +77,16 @@ Status AppendLog::fail(const Status& cause) {
 
 Status AppendLog::append(std::uint64_t sequence, std::span<const LogOperation> operations) {
   std::shared_ptr<AppendFile> file;
+  std::uint64_t unproven = 0;
   {
     const std::lock_guard lock(mutex_);
     RW_TRY(failure_);
     RW_CHECK(sequence == appended_ + 1);
     file = file_;
+    if (durability_ == Durability::disk) unproven = appended_ - synced_;
   }
   Bytes record;
-  append_log_record(record, sequence, operations);
+  append_log_record(record, sequence, unproven, operations);
   const Status status = file->append(record);
   if (status.code() == Code::no_space) return status;
   if (!status.is_ok()) {

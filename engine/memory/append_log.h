@@ -24,7 +24,8 @@ namespace ringwright {
 // and the rest from any, at any time.
 class AppendLog {
  public:
-  AppendLog(std::shared_ptr<Disk> disk, std::string path);
+  // `durability`: of the writes to come.
+  AppendLog(std::shared_ptr<Disk> disk, std::string path, Durability durability);
 
   // Replays the newest log file through `visit`, cuts a torn tail off, removes older files; creates
   // the first file in an empty directory.
@@ -43,6 +44,8 @@ class AppendLog {
   Status rewrite(std::uint64_t base_sequence, ByteView snapshot);
 
   Status failure() const;
+  // The file was begun by an older version, so `append` must wait for a `rewrite`.
+  bool has_old_format() const { return has_old_format_; }
   std::uint64_t base_sequence() const;
   std::uint64_t last_sequence() const;
   std::uint64_t file_bytes() const;
@@ -54,6 +57,8 @@ class AppendLog {
 
   const std::shared_ptr<Disk> disk_;
   const std::string path_;
+  const Durability durability_;
+  bool has_old_format_ = false;  // changed by `open` only
 
   mutable std::mutex mutex_;  // guards all below; not held during a disk call
   std::condition_variable sync_ended_;

@@ -90,7 +90,7 @@ Status MemoryEngine::open_log() {
   if (!lock) return lock.error();
   directory_lock_ = std::move(*lock);
   RW_TRY(claim_engine_directory(*context_.disk, context_.path, name(), log_format_version));
-  log_ = std::make_unique<AppendLog>(context_.disk, context_.path);
+  log_ = std::make_unique<AppendLog>(context_.disk, context_.path, context_.durability);
   RW_TRY(
       log_->open([this](std::span<const LogOperation> operations) { return apply(operations); }));
   sequence_ = log_->last_sequence();
@@ -99,7 +99,8 @@ Status MemoryEngine::open_log() {
   // succeed and prove nothing. Only bytes written anew are known to reach the disk.
   const bool unproven =
       context_.durability == Durability::disk && sequence_ != log_->base_sequence();
-  if (unproven || log_exceeds(limits::memory_log_open_rewrite_bytes)) return rewrite_log();
+  if (unproven || log_->has_old_format() || log_exceeds(limits::memory_log_open_rewrite_bytes))
+    return rewrite_log();
   return ok_status();
 }
 
@@ -295,7 +296,10 @@ std::unique_ptr<Iterator> MemoryEngine::iterate(const KeyRange& range, Direction
 Status MemoryEngine::drop_range(const KeyRange& range) {
   RW_TRY(usable());
   const LogOperation operation{LogKind::drop_range, range.start, range.stop};
-  return write_operations({&operation, 1}, MayBlock::yes).status();
+  const auto sequence = write_operations({&operation, 1}, MayBlock::yes);
+  if (!sequence) return sequence.error();
+  return context_.durability == Durability::disk ? log_->sync(*sequence, MayBlock::yes)
+                                                 : ok_status();
 }
 
 // Whether the log is above `bound` and mostly rows that are no more.
@@ -313,7 +317,7 @@ Bytes MemoryEngine::encode_snapshot(std::uint64_t base_sequence) {
   std::size_t pending_bytes = 0;
   const auto end_record = [&] {
     if (operations.empty()) return;
-    append_log_record(records, base_sequence, operations);
+    append_log_record(records, base_sequence, 0, operations);
     operations.clear();
     pending_bytes = 0;
     ++count;

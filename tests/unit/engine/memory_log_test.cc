@@ -4,6 +4,8 @@
 #include <atomic>
 #include <thread>
 
+#include "engine/base/coding.h"
+#include "engine/base/hash.h"
 #include "engine/memory/memory_engine.h"
 #include "tests/support/faulty_disk.h"
 #include "tests/support/temporary_disk.h"
@@ -246,6 +248,73 @@ TEST_F(MemoryLog, damage_in_the_middle_refuses_to_open_and_changes_nothing) {
   EXPECT_NE(status.message().find("engine/log.1' at byte 32"), std::string::npos)
       << status.to_string();
   EXPECT_EQ(disk_->read("engine/log.1").value(), log);
+}
+
+// Write 1 was synced, 2 to 4 were not: the disk has lost 2 and kept 3 and 4.
+TEST_F(MemoryLog, what_survives_behind_a_hole_in_the_unsynced_tail_is_cut_off) {
+  auto engine = open(Durability::disk);
+  ASSERT_TRUE(put(*engine, 0));
+  ASSERT_EQ(engine->sync(~std::uint64_t{0}, MayBlock::yes), ok_status());
+  const std::size_t synced = disk_->read("engine/log.1").value().size();
+  ASSERT_TRUE(put(*engine, 1));
+  const std::size_t hole_end = disk_->read("engine/log.1").value().size();
+  for (int i = 2; i < 4; ++i) ASSERT_TRUE(put(*engine, i));
+  ASSERT_EQ(engine->close(), ok_status());
+  Bytes log = disk_->read("engine/log.1").value();
+  log.replace(synced, hole_end - synced, hole_end - synced, '\0');
+  ASSERT_EQ(disk_->replace("engine/log.1", log), ok_status());
+  engine = open(Durability::disk);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(prefix(*engine), 1);
+
+  // A hole in what was synced is damage all the same.
+  ASSERT_TRUE(put(*engine, 1));
+  ASSERT_EQ(engine->sync(~std::uint64_t{0}, MayBlock::yes), ok_status());
+  ASSERT_TRUE(put(*engine, 2));
+  ASSERT_EQ(engine->close(), ok_status());
+  const std::string name = "engine/" + log_files().back();
+  log = disk_->read(name).value();
+  const std::size_t last_two = 2 * (hole_end - synced);
+  log[log.size() - last_two + 20] ^= 1;
+  ASSERT_EQ(disk_->replace(name, log), ok_status());
+  Status status;
+  EXPECT_EQ(open(Durability::disk, &status), nullptr);
+  EXPECT_EQ(status.code(), Code::corrupt) << status.to_string();
+}
+
+TEST_F(MemoryLog, a_dropped_range_is_as_durable_as_the_class_when_it_returns) {
+  auto engine = open(Durability::disk);
+  ASSERT_TRUE(put(*engine, 0));
+  const std::uint64_t before = disk_->syncs();
+  ASSERT_EQ(engine->drop_range({"a", "b"}), ok_status());
+  EXPECT_EQ(disk_->syncs(), before + 1);
+}
+
+TEST_F(MemoryLog, a_log_of_format_1_is_read_and_written_anew) {
+  ASSERT_EQ(open(Durability::os)->close(), ok_status());
+  Bytes log = "rwmemlog";
+  put_u32(log, 1);
+  put_u64(log, 0);
+  put_u64(log, 0);
+  put_u32(log, checksum32(log));
+  Bytes guarded;
+  put_u64(guarded, 1);
+  guarded += Bytes("\x01\x00\x03old\x03row", 10);
+  put_u32(log, static_cast<std::uint32_t>(guarded.size() - 8));
+  put_u32(log, checksum32(guarded));
+  ASSERT_EQ(disk_->replace("engine/log.1", log + guarded), ok_status());
+  ASSERT_EQ(disk_->replace("engine/ENGINE", "ringwright-engine 1\nengine memory\nformat 1\n"),
+            ok_status());
+  auto engine = open(Durability::os);
+  ASSERT_NE(engine, nullptr);
+  ASSERT_TRUE(put(*engine, 0));
+  ASSERT_EQ(engine->close(), ok_status());
+  EXPECT_EQ(disk_->read("engine/log.2").value()[8], 2);
+  engine = open(Durability::os);
+  ASSERT_NE(engine, nullptr);
+  EXPECT_EQ(prefix(*engine), 1);
+  const Bytes old_key = "old";
+  EXPECT_EQ(engine->multi_get({&old_key, 1}, MayBlock::yes)[0].value(), "row");
 }
 
 TEST_F(MemoryLog, newer_formats_refuse_to_open) {
