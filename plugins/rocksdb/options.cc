@@ -34,7 +34,7 @@ struct ReservedOption {
 };
 
 // Options that are the engine's own to set, because another value breaks what it promises.
-constexpr std::array<ReservedOption, 20> reserved_options{{
+constexpr std::array<ReservedOption, 22> reserved_options{{
     {"create_if_missing", "the engine creates its own directory"},
     {"error_if_exists", "the engine opens what is there"},
     {"comparator", "keys are in byte order"},
@@ -44,6 +44,8 @@ constexpr std::array<ReservedOption, 20> reserved_options{{
     {"unordered_write", "it gives up the order of writes"},
     {"manual_wal_flush", "a write must survive the death of the process"},
     {"wal_recovery_mode", "what is found after a crash must be a prefix of the writes"},
+    {"wal_filter", "what is found after a crash must be a prefix of the writes"},
+    {"avoid_flush_during_recovery", "what a recovery has shown must rest before writes go on"},
     {"allow_mmap_writes", "the log could not be synced beside writers"},
     {"wal_dir", "all files stay in the engine's own directory"},
     {"db_log_dir", "all files stay in the engine's own directory"},

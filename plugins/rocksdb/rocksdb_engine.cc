@@ -147,10 +147,15 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   options->info_log = make_info_log(directory, options->max_log_file_size, options->info_log_level);
   auto instance = std::make_shared<Instance>();
   instance->lock = std::move(*lock);
+  options->wal_filter = &instance->log_continuity;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(*options, directory, &db);
   instance->db.reset(db);
   if (!opened.ok()) return to_open_status(opened, directory);
+  if (const std::uint64_t left_out = instance->log_continuity.batches_left_out(); left_out > 0)
+    rocksdb::Warn(options->info_log,
+                  "left out %llu batches that lay behind a hole in the unsynced part of the logs",
+                  static_cast<unsigned long long>(left_out));
 
   instance_ = std::move(instance);
   db_ = db;

@@ -12,6 +12,7 @@
 #include "engine/damage_book.h"
 #include "engine/storage_engine.h"
 #include "plugins/rocksdb/call_gate.h"
+#include "plugins/rocksdb/log_continuity.h"
 
 namespace ringwright {
 
@@ -52,6 +53,7 @@ class RocksdbEngine final : public StorageEngine {
   // What an open instance and its iterators share.
   struct Instance {
     std::unique_ptr<DirectoryLock> lock;
+    LogContinuity log_continuity;     // the database keeps a pointer to it
     std::unique_ptr<rocksdb::DB> db;  // destroyed before the lock is let go
     std::atomic<bool> closed{false};
     DamageBook damage;

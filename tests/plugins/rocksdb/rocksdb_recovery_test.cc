@@ -1,0 +1,98 @@
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include "tests/plugins/rocksdb/rocksdb_test_support.h"
+
+namespace ringwright {
+namespace {
+
+constexpr int rows = 12;
+constexpr std::size_t log_block_bytes = 32768;
+
+class RocksdbRecovery : public RocksdbTest {
+ protected:
+  static Bytes key(int i) { return "key" + std::to_string(100 + i); }
+
+  void write(StorageEngine& engine, int i) {
+    WriteBatch batch;
+    batch.put(key(i), Bytes(20'000, static_cast<char>('a' + i % 26)));
+    ASSERT_TRUE(engine.write(batch, MayBlock::yes));
+  }
+
+  // How many rows are there, when they are the first ones; else -1.
+  static int prefix(StorageEngine& engine) {
+    int count = 0;
+    const auto at = engine.iterate({}, Direction::forward);
+    for (; at->valid(); at->next())
+      if (at->key() != key(count++)) return -1;
+    return at->status().is_ok() ? count : -1;
+  }
+
+  std::unique_ptr<RocksdbEngine> opened() {
+    auto engine = std::make_unique<RocksdbEngine>();
+    const Status status = engine->open(context_);
+    EXPECT_TRUE(status.is_ok()) << status.to_string();
+    return engine;
+  }
+
+  std::string largest_log() const {
+    std::string found;
+    std::uintmax_t bytes = 0;
+    for (const auto& entry : std::filesystem::directory_iterator(root_ + "/engine")) {
+      if (entry.path().extension() != ".log" || entry.file_size() <= bytes) continue;
+      bytes = entry.file_size();
+      found = entry.path().string();
+    }
+    return found;
+  }
+};
+
+// As a disk leaves a log that nobody synced, when it wrote back its end before its middle.
+TEST_F(RocksdbRecovery, what_survives_behind_a_hole_in_the_log_is_left_out) {
+  auto engine = opened();
+  for (int i = 0; i < rows; ++i) write(*engine, i);
+  ASSERT_EQ(engine->close(), ok_status());
+  {
+    std::fstream log(largest_log(), std::ios::in | std::ios::out | std::ios::binary);
+    log.seekp(2 * log_block_bytes);
+    log << std::string(log_block_bytes, '\0');
+    ASSERT_TRUE(log.good());
+  }
+  engine = opened();
+  EXPECT_EQ(prefix(*engine), 3);
+
+  // What is written now stays, and what was left out does not come back.
+  write(*engine, 3);
+  ASSERT_EQ(engine->close(), ok_status());
+  EXPECT_EQ(prefix(*opened()), 4);
+}
+
+TEST_F(RocksdbRecovery, a_whole_log_is_replayed_to_its_end) {
+  auto engine = opened();
+  for (int i = 0; i < rows; ++i) write(*engine, i);
+  ASSERT_EQ(engine->drop_range({"x", "y"}), ok_status());
+  WriteBatch merges;
+  merges.merge("merged", "one");
+  merges.merge("merged", "two");
+  merges.remove("merged");
+  ASSERT_TRUE(engine->write(merges, MayBlock::yes));
+  write(*engine, rows);
+  ASSERT_EQ(engine->close(), ok_status());
+  EXPECT_EQ(prefix(*opened()), rows + 1);
+}
+
+TEST_F(RocksdbRecovery, options_that_would_break_it_are_refused) {
+  for (const char* const option : {"wal_filter", "avoid_flush_during_recovery"}) {
+    context_.options = {{option, "true"}};
+    RocksdbEngine engine;
+    const Status status = engine.open(context_);
+    EXPECT_EQ(status.code(), Code::invalid) << option;
+    EXPECT_NE(status.message().find("not to be set"), std::string::npos) << status.to_string();
+  }
+}
+
+}  // namespace
+}  // namespace ringwright
