@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
 #include <iterator>
 #include <memory>
 #include <system_error>
@@ -200,6 +201,8 @@ class Life {
       power_->early_share =
           static_cast<std::uint32_t>(random_.chance(0.5) ? random_.below(20000) : 0);
     const auto started = SteadyClock::now();
+    // So that a child that dies early leaves no journal but an empty one.
+    if (plan_.mode != Mode::kill) std::ofstream(child_.power_journal, std::ios::trunc);
     Child child(child_);
     const Ended ended = child.kill_at(point, plan_.durability == Durability::none);
     if (!ended.killed_by_us) return report(round, *page, ended);
