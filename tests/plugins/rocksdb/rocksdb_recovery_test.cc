@@ -11,6 +11,9 @@ namespace {
 
 constexpr int rows = 12;
 constexpr std::size_t log_block_bytes = 32768;
+// With it a record of the log fills one block: head 7, head of the batch 12, kind and two lengths
+// 5, key 6. A hole of whole records is the one that RocksDB does not see.
+constexpr std::size_t row_bytes = log_block_bytes - 30;
 
 class RocksdbRecovery : public RocksdbTest {
  protected:
@@ -18,7 +21,7 @@ class RocksdbRecovery : public RocksdbTest {
 
   void write(StorageEngine& engine, int i) {
     WriteBatch batch;
-    batch.put(key(i), Bytes(20'000, static_cast<char>('a' + i % 26)));
+    batch.put(key(i), Bytes(row_bytes, static_cast<char>('a' + i % 26)));
     ASSERT_TRUE(engine.write(batch, MayBlock::yes));
   }
 
@@ -60,14 +63,15 @@ TEST_F(RocksdbRecovery, what_survives_behind_a_hole_in_the_log_is_left_out) {
     log.seekp(2 * log_block_bytes);
     log << std::string(log_block_bytes, '\0');
     ASSERT_TRUE(log.good());
+    ASSERT_EQ(std::filesystem::file_size(largest_log()), rows * log_block_bytes);
   }
   engine = opened();
-  EXPECT_EQ(prefix(*engine), 3);
+  EXPECT_EQ(prefix(*engine), 2);
 
   // What is written now stays, and what was left out does not come back.
-  write(*engine, 3);
+  write(*engine, 2);
   ASSERT_EQ(engine->close(), ok_status());
-  EXPECT_EQ(prefix(*opened()), 4);
+  EXPECT_EQ(prefix(*opened()), 3);
 }
 
 TEST_F(RocksdbRecovery, a_whole_log_is_replayed_to_its_end) {
