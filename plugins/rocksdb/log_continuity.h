@@ -12,7 +12,8 @@ namespace ringwright {
 // have kept the pages of a log that nobody synced in any order. RocksDB takes a piece of zeros for
 // room that was set aside, skips it without a word and goes on behind it, also in the next log; the
 // numbers that each batch carries show the hole. What follows a hole is left out, until a log goes
-// on where the last good batch ended: that is one that was begun after an earlier recovery.
+// on where the last good batch ended: that is one that was begun after an earlier recovery. A hole
+// at the very beginning of what is replayed cannot be seen; `begin_log` makes it durable.
 //
 // Used by one recovery, in its thread; no exception leaves it.
 class LogContinuity final : public rocksdb::WalFilter {

@@ -29,6 +29,8 @@ constexpr std::size_t multi_get_piece = 32;
 constexpr std::size_t multi_get_keys_min = 4;
 // A thread keeps its batch buffer between writes unless it has grown beyond this.
 constexpr std::size_t kept_batch_bytes_max = 256 * 1024;
+// A full disk must have this much room beside that for the memtables before writes go on.
+constexpr std::uint64_t resume_reserve_bytes = 1024 * 1024;
 // From here on RocksDB delays or is about to delay writers.
 constexpr double pressure_at_slowdown = 0.7;
 
@@ -80,6 +82,18 @@ Status check_not_headless(const std::string& directory) {
   }
   if (!has_data) return ok_status();
   return {Code::corrupt, "directory '" + directory + "' has tables or logs but no file CURRENT"};
+}
+
+// The first record of a new log: a range without keys, which takes a number and drops nothing. It
+// says durably with which number the log begins; a hole there would else go unseen, because nothing
+// comes before it in the logs that a recovery reads. And it keeps the memtable from being empty
+// when a write fails: RocksDB resumes by flushing, and leaves a failed log in use when there is
+// nothing to flush (seen in 7.8.3: the next write ends the process).
+Status begin_log(rocksdb::DB& db) {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const rocksdb::Slice key("begin");
+  return to_status(db.DeleteRange(synced, db.DefaultColumnFamily(), key, key), "begin the log");
 }
 
 // The parent of a path with '/' between its parts; empty for a single part.
@@ -156,6 +170,7 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
     rocksdb::Warn(options->info_log,
                   "left out %llu batches that lay behind a hole in the unsynced part of the logs",
                   static_cast<unsigned long long>(left_out));
+  if (context.durability != Durability::none) RW_TRY(begin_log(*db));
 
   instance_ = std::move(instance);
   db_ = db;
@@ -313,12 +328,21 @@ Status RocksdbEngine::write_failure(const Status& cause) {
 Status RocksdbEngine::resume() {
   const std::lock_guard lock(resume_mutex_);
   if (!out_of_space_.load(std::memory_order_acquire)) return ok_status();
+  if (!has_room_to_resume()) return {Code::no_space, "disk was full; waiting for free space"};
   const rocksdb::Status status = db_->Resume();
-  // RocksDB itself is at it: it polls for as much free space as its memtables take.
-  if (status.IsBusy()) return {Code::no_space, "disk was full; waiting for free space"};
+  // RocksDB itself is at it: every five seconds it looks whether there is room.
+  if (status.IsBusy()) return {Code::no_space, "disk was full; waiting for RocksDB to go on"};
   RW_TRY(to_status(status, "resume after the disk was full"));
+  if (durability_ != Durability::none) RW_TRY(begin_log(*db_));
   out_of_space_.store(false, std::memory_order_release);
   return ok_status();
+}
+
+// For what resuming flushes, and for the first writes after it.
+bool RocksdbEngine::has_room_to_resume() {
+  std::uint64_t free = 0;
+  if (!db_->GetEnv()->GetFreeSpace(directory_, &free).ok()) return true;
+  return free >= property(rocksdb::DB::Properties::kCurSizeAllMemTables) + resume_reserve_bytes;
 }
 
 Status RocksdbEngine::sync(std::uint64_t sequence, MayBlock may_block) {

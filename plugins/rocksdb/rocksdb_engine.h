@@ -83,6 +83,7 @@ class RocksdbEngine final : public StorageEngine {
   Result<std::uint64_t> write_admitted(const WriteBatch& batch, MayBlock may_block);
   Status write_failure(const Status& cause);
   Status resume();
+  bool has_room_to_resume();
   Status sync_through(std::uint64_t sequence);
   Status drop_admitted(const KeyRange& range);
   double stall_pressure();

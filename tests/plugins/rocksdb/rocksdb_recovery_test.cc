@@ -14,6 +14,7 @@ constexpr std::size_t log_block_bytes = 32768;
 // With it a record of the log fills one block: head 7, head of the batch 12, kind and two lengths
 // 5, key 6. A hole of whole records is the one that RocksDB does not see.
 constexpr std::size_t row_bytes = log_block_bytes - 30;
+constexpr std::size_t begin_bytes = 32;  // the mark at the head of a log
 
 class RocksdbRecovery : public RocksdbTest {
  protected:
@@ -21,7 +22,8 @@ class RocksdbRecovery : public RocksdbTest {
 
   void write(StorageEngine& engine, int i) {
     WriteBatch batch;
-    batch.put(key(i), Bytes(row_bytes, static_cast<char>('a' + i % 26)));
+    const std::size_t bytes = i == 0 ? row_bytes - begin_bytes : row_bytes;
+    batch.put(key(i), Bytes(bytes, static_cast<char>('a' + i % 26)));
     ASSERT_TRUE(engine.write(batch, MayBlock::yes));
   }
 
@@ -72,6 +74,22 @@ TEST_F(RocksdbRecovery, what_survives_behind_a_hole_in_the_log_is_left_out) {
   write(*engine, 2);
   ASSERT_EQ(engine->close(), ok_status());
   EXPECT_EQ(prefix(*opened()), 3);
+}
+
+TEST_F(RocksdbRecovery, a_hole_right_behind_the_head_of_a_log_is_seen) {
+  auto engine = opened();
+  write(*engine, 0);
+  ASSERT_EQ(engine->close(), ok_status());
+  engine = opened();
+  for (int i = 1; i < rows; ++i) write(*engine, i);
+  ASSERT_EQ(engine->close(), ok_status());
+  {
+    std::fstream log(largest_log(), std::ios::in | std::ios::out | std::ios::binary);
+    log.seekp(begin_bytes);
+    log << std::string(2 * log_block_bytes - begin_bytes, '\0');
+    ASSERT_TRUE(log.good());
+  }
+  EXPECT_EQ(prefix(*opened()), 1);
 }
 
 TEST_F(RocksdbRecovery, a_whole_log_is_replayed_to_its_end) {
