@@ -148,15 +148,13 @@ class Life {
     return static_cast<std::uint64_t>(random.between(2, rounds_of_a_life_max));
   }
 
-  // False after a failure, which then stands in the figures, or when there is no going on.
-  bool live(std::uint64_t rounds) {
+  // Ends early after a failure, which then stands in the figures, or when there is no going on.
+  void live(std::uint64_t rounds) {
     for (std::uint64_t round = 1; round <= rounds; ++round) {
-      if (!run_round(round)) return figures_.failure.empty();
+      if (!run_round(round)) return;
       ++figures_.rounds;
     }
-    const bool held = verify_at_the_end(rounds + 1);
-    if (held) remove_files();
-    return held;
+    if (verify_at_the_end(rounds + 1)) remove_files();
   }
 
  private:
@@ -350,7 +348,8 @@ RunFigures run_rounds(const RunPlan& plan) {
     std::uint64_t rounds = Life::rounds_of(plan, life);
     if (!plan.whole_lives) rounds = std::min(rounds, plan.rounds - figures.rounds);
     const std::uint64_t before = figures.rounds;
-    if (!Life(own, life, figures).live(rounds)) return figures;
+    Life(own, life, figures).live(rounds);
+    if (!figures.failure.empty()) return figures;
     // One that its engine refused has had a round all the same.
     if (figures.rounds == before) ++figures.rounds;
     ++figures.lives;

@@ -65,6 +65,29 @@ TEST_P(Killed, ClassNoneLosesNothingFlushedAndKeepsAPrefix) {
 
 INSTANTIATE_TEST_SUITE_P(Engines, Killed, testing::ValuesIn(durable_engines()), engine_test_name);
 
+class PowerCut : public testing::TestWithParam<std::string> {};
+
+TEST_P(PowerCut, ClassDiskLosesNothingAcknowledgedAndKeepsAPrefix) {
+  const RunFigures figures = run(GetParam(), Durability::disk, Mode::power, 30);
+  EXPECT_EQ(figures.failure, "");
+  EXPECT_GT(figures.acknowledged, 300u);
+}
+
+TEST_P(PowerCut, ClassDiskHoldsWhereSomeOfTheUnsyncedSurvivesInAnyOrder) {
+  const RunFigures figures = run(GetParam(), Durability::disk, Mode::survive, 30);
+  EXPECT_EQ(figures.failure, "");
+  EXPECT_GT(figures.acknowledged, 300u);
+}
+
+// What shows that the power is really cut: a class that does not sync loses.
+TEST_P(PowerCut, ClassOsLosesAndKeepsAPrefix) {
+  const RunFigures figures = run(GetParam(), Durability::os, Mode::power, 30);
+  EXPECT_EQ(figures.failure, "");
+  EXPECT_GT(figures.rounds_with_losses, 5u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, PowerCut, testing::ValuesIn(durable_engines()), engine_test_name);
+
 // Engines that break one promise each, to show that the rounds notice.
 class LateEngine final : public ForwardingEngine {
  public:
@@ -142,6 +165,22 @@ TEST(RoundsNotice, ABatchThatIsTorn) {
 TEST(RoundsNotice, ARowThatShouldBeGone) {
   EXPECT_NE(failure_of<ForgettingEngine>("forgetting").find("should not be there"),
             std::string::npos);
+}
+
+// Says that it has synced.
+class LyingEngine final : public ForwardingEngine {
+ public:
+  using ForwardingEngine::ForwardingEngine;
+  std::string_view name() const override { return "lying"; }
+  Status sync(std::uint64_t, MayBlock) override { return ok_status(); }
+};
+
+TEST(RoundsNotice, ASyncThatIsNone) {
+  registry().add<EngineDecorator>(
+      "lying", [] { return std::make_unique<EngineDecoratorOf<LyingEngine>>(); });
+  const TemporaryFolder folder;
+  const RunFigures figures = run("lying(memory)", Durability::disk, Mode::power, 30, folder.path());
+  EXPECT_NE(figures.failure.find("was acknowledged: lost"), std::string::npos) << figures.failure;
 }
 
 TEST(RoundsNotice, ARefusedOpen) {

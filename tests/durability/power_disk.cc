@@ -1,11 +1,13 @@
 #include "tests/durability/power_disk.h"
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -651,6 +653,27 @@ void note_tree(PowerDiskState& disk, const std::string& path) {
   ::closedir(folder);
 }
 
+// How much room the budget leaves, for those who ask before they write.
+void show_budget(PowerDiskState& disk, struct statvfs& found) {
+  const std::uint64_t budget = disk.page->budget_bytes.load();
+  if (budget == PowerPage::no_budget || found.f_frsize == 0) return;
+  const std::uint64_t used = disk.page->used_bytes.load();
+  const std::uint64_t blocks = budget > used ? (budget - used) / found.f_frsize : 0;
+  found.f_bfree = std::min<std::uint64_t>(found.f_bfree, blocks);
+  found.f_bavail = std::min<std::uint64_t>(found.f_bavail, blocks);
+}
+
+int look_at_volume(const char* path, struct statvfs& found) {
+  const auto real =
+      reinterpret_cast<int (*)(const char*, struct statvfs*)>(dlsym(RTLD_NEXT, "statvfs"));
+  if (real == nullptr) give_up("the C library has no statvfs");
+  const int result = real(path, &found);
+  PowerDiskState* const disk = awake.load(std::memory_order_acquire);
+  if (result == 0 && disk != nullptr && !path_below(*disk, AT_FDCWD, path).empty())
+    show_budget(*disk, found);
+  return result;
+}
+
 bool note_unknown_call(int file) {
   PowerDiskState* const disk = awake.load(std::memory_order_acquire);
   if (disk == nullptr || file < 0) return false;
@@ -821,6 +844,13 @@ int remove(const char* path) noexcept {
 int mkdir(const char* path, mode_t mode) noexcept { return make_folder_any(AT_FDCWD, path, mode); }
 int mkdirat(int folder, const char* path, mode_t mode) noexcept {
   return make_folder_any(folder, path, mode);
+}
+
+int statvfs(const char* path, struct statvfs* found) noexcept {
+  return look_at_volume(path, *found);
+}
+int statvfs64(const char* path, struct statvfs64* found) noexcept {
+  return look_at_volume(path, *reinterpret_cast<struct statvfs*>(found));
 }
 
 static void* map_any(void* address, size_t size, int protection, int flags, int file, off_t at) {

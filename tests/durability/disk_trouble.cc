@@ -1,0 +1,227 @@
+#include "tests/durability/disk_trouble.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+#include <thread>
+
+#include "engine/base/random.h"
+#include "engine/engine_stack.h"
+#include "engine/registry.h"
+
+namespace ringwright::durability {
+namespace {
+
+using SteadyClock = std::chrono::steady_clock;
+
+constexpr auto freed_deadline = std::chrono::seconds(30);
+constexpr auto retry_every = std::chrono::milliseconds(2);
+constexpr int cycles = 2;
+constexpr int tries_while_full = 5;
+constexpr int numbers_of_a_cycle_max = 3000;
+constexpr int numbers_before_the_failure_max = 400;
+constexpr int tries_after_the_failure = 20;
+
+// One engine, one request at a time, and the rows that it must show.
+class Session {
+ public:
+  Session(const ChildPlan& plan, TroubleFigures& figures)
+      : plan_(plan),
+        page_(*plan.page),
+        figures_(figures),
+        random_(plan.seed, "trouble"),
+        workload_(plan.seed, false),
+        model_(workload_) {
+    if (power_disk_start(plan.root.c_str(), plan.power_journal.c_str(), plan.power, plan.seed) != 0)
+      fail("cannot make " + plan.power_journal);
+    open();
+    workload_ = Workload(plan.seed, engine_->capabilities().merge);
+    model_ = Model(workload_);
+  }
+
+  [[noreturn]] void fail(const std::string& why) {
+    std::snprintf(page_.failure.data(), page_.failure.size(), "%s", why.c_str());
+    ::_exit(child_failed);
+  }
+
+  void fill_and_free() {
+    for (int cycle = 0; cycle < cycles; ++cycle) {
+      plan_.power->budget_bytes =
+          plan_.power->used_bytes + static_cast<std::uint64_t>(random_.between(1000, 400'000));
+      fill();
+      for (int i = 0; i < tries_while_full; ++i) {
+        try_next();
+        if (random_.chance(0.2)) try_flush();
+        check_rows();
+      }
+      plan_.power->budget_bytes = PowerPage::no_budget;
+      wait_until_writes_pass();
+      ++figures_.cycles;
+    }
+    expect_ok(sync(), "sync with room again");
+    expect_ok(engine_->flush(), "flush with room again");
+    expect_ok(engine_->close(), "close");
+    open();
+    check_rows();
+  }
+
+  void fail_one_sync() {
+    const std::int64_t quiet = random_.between(0, numbers_before_the_failure_max / 2);
+    for (int i = 0; i < numbers_before_the_failure_max; ++i) {
+      if (i == quiet)
+        plan_.power->fail_sync_in = static_cast<std::uint64_t>(random_.between(1, 20));
+      const Status written = write_next();
+      if (!written.is_ok()) {
+        figures_.write_failed = true;
+        break;
+      }
+      if (const Status synced = sync(); !synced.is_ok()) {
+        if (synced.code() == Code::no_space) fail("a failed sync answered no_space");
+        figures_.sync_failed = true;
+        break;
+      }
+      if (random_.chance(0.02)) engine_->flush().ignore("it may meet the failure");
+    }
+    if (figures_.sync_failed || figures_.write_failed) expect_stopped();
+    engine_->close().ignore("the engine has failed");
+  }
+
+ private:
+  void open() {
+    auto made = make_engine_stack(registry(), plan_.engine);
+    if (!made) fail(made.error().to_string());
+    engine_ = std::move(*made);
+    expect_ok(engine_->open({.path = "engine",
+                             .options = plan_.options,
+                             .durability = plan_.durability,
+                             .policy = workload_policy(),
+                             .disk = make_posix_disk(plan_.root)}),
+              "open");
+  }
+
+  void expect_ok(const Status& status, const std::string& what) {
+    if (!status.is_ok()) fail(what + ": " + status.to_string());
+  }
+
+  // The next request, without what is not a write. Applied to the model when it was to the engine.
+  Status write_next() {
+    const Number number = model_.number() + 1;
+    Request request = workload_.request(number, plan_.round);
+    page_.issued = number;
+    if (dropped_ != number && request.drop) {
+      RW_TRY(engine_->drop_range(*request.drop));
+      model_.drop(*request.drop);
+      dropped_ = number;
+    }
+    auto sequence = engine_->write(request.batch, MayBlock::no);
+    if (!sequence && sequence.error().code() == Code::would_block)
+      sequence = engine_->write(request.batch, MayBlock::yes);
+    if (!sequence) return sequence.error();
+    sequence_ = *sequence;
+    model_.move_to(number, timeline());
+    page_.mark_batch_end(number);
+    if (plan_.durability == Durability::os) page_.acknowledged = number;
+    return ok_status();
+  }
+
+  Timeline timeline() const {
+    Timeline timeline;
+    timeline.take_over(1, plan_.round);
+    return timeline;
+  }
+
+  Status sync() {
+    const Number covered = model_.number();
+    Status synced = engine_->sync(sequence_, MayBlock::yes);
+    if (synced.is_ok() && plan_.durability == Durability::disk) page_.acknowledged = covered;
+    return synced;
+  }
+
+  // True when something was refused for want of space.
+  bool try_next() {
+    Status status = write_next();
+    if (status.is_ok()) status = sync();
+    expect_full_at_most(status);
+    if (status.code() == Code::no_space) ++figures_.refused;
+    return status.code() == Code::no_space;
+  }
+
+  // It may also make room.
+  void try_flush() { expect_full_at_most(engine_->flush()); }
+
+  void expect_full_at_most(const Status& status) {
+    const Code code = status.code();
+    if (code != Code::ok && code != Code::no_space && code != Code::busy)
+      fail("on a full disk: " + status.to_string());
+  }
+
+  void fill() {
+    for (int i = 0; i < numbers_of_a_cycle_max; ++i)
+      if (try_next()) return;
+    fail("the disk is full, and nothing was refused");
+  }
+
+  void wait_until_writes_pass() {
+    const auto freed = SteadyClock::now();
+    for (;;) {
+      Status status = write_next();
+      if (status.is_ok()) status = sync();
+      const auto waited = SteadyClock::now() - freed;
+      if (status.is_ok()) {
+        const auto milliseconds =
+            std::chrono::duration_cast<std::chrono::milliseconds>(waited).count();
+        figures_.longest_wait_ms =
+            std::max(figures_.longest_wait_ms.load(), static_cast<std::uint64_t>(milliseconds));
+        return check_rows();
+      }
+      const bool may_pass = status.code() == Code::no_space || status.code() == Code::busy;
+      if (!may_pass) fail("with room again: " + status.to_string());
+      if (waited > freed_deadline) fail("refuses long after there was room: " + status.to_string());
+      std::this_thread::sleep_for(retry_every);
+    }
+  }
+
+  void check_rows() {
+    const auto rows = read_rows(*engine_);
+    if (!rows) fail("read: " + rows.error().to_string());
+    if (const std::string differs = difference(model_.rows(), *rows); !differs.empty())
+      fail("after write " + std::to_string(model_.number()) + ": " + differs);
+  }
+
+  void expect_stopped() {
+    for (int i = 0; i < tries_after_the_failure; ++i) {
+      const Status written = write_next();
+      if (written.is_ok()) fail("a write came through after a failure");
+      if (figures_.sync_failed && sync().is_ok()) fail("a sync came through after a failed one");
+    }
+  }
+
+  const ChildPlan& plan_;
+  ProgressPage& page_;
+  TroubleFigures& figures_;
+  SeededRandom random_;
+  Workload workload_;
+  Model model_;
+  std::unique_ptr<StorageEngine> engine_;
+  std::uint64_t sequence_ = 0;
+  Number dropped_ = 0;
+};
+
+}  // namespace
+
+void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures) {
+  Session session(plan, figures);
+  session.fill_and_free();
+  if (plan.power->unknown_calls != 0) session.fail("a call that the model does not know");
+  ::_exit(child_verified);
+}
+
+void run_with_a_failed_sync(const ChildPlan& plan, TroubleFigures& figures) {
+  Session session(plan, figures);
+  session.fail_one_sync();
+  ::_exit(child_verified);
+}
+
+}  // namespace ringwright::durability

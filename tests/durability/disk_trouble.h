@@ -1,0 +1,30 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <string>
+
+#include "tests/durability/crash_child.h"
+
+namespace ringwright::durability {
+
+// What a child with a troubled disk tells, beside the page of its plan.
+struct TroubleFigures {
+  std::atomic<std::uint64_t> refused = 0;          // writes that were answered no_space
+  std::atomic<std::uint64_t> cycles = 0;           // times that the disk was full and freed again
+  std::atomic<std::uint64_t> longest_wait_ms = 0;  // from the freeing to the first write
+  std::atomic<bool> sync_failed = false;           // the engine said so
+  std::atomic<bool> write_failed = false;
+};
+
+// Both write one request at a time, under a power disk, and end the process like `run_child`.
+
+// The disk fills and is freed again, many times, without a reopen. A write that is refused must
+// have changed nothing; after the freeing writes must come through; a reopen finds them all.
+[[noreturn]] void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures);
+
+// One sync of the disk fails. If the engine's sync fails for it, none may succeed later, nor may a
+// write.
+[[noreturn]] void run_with_a_failed_sync(const ChildPlan& plan, TroubleFigures& figures);
+
+}  // namespace ringwright::durability

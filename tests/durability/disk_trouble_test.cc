@@ -1,0 +1,122 @@
+#include "tests/durability/disk_trouble.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "engine/engine_stack.h"
+#include "engine/registry.h"
+#include "tests/durability/durable_image.h"
+#include "tests/durability/shared.h"
+#include "tests/durability/test_engines.h"
+#include "tests/support/temporary_disk.h"
+
+namespace ringwright::durability {
+namespace {
+
+class DiskTrouble : public testing::TestWithParam<std::string> {
+ protected:
+  DiskTrouble() {
+    EXPECT_TRUE(make_engine_stack(registry(), GetParam()).has_value());
+    std::filesystem::create_directory(folder_.path() + "/root");
+    plan_.engine = GetParam();
+    plan_.round = 1;
+    plan_.root = std::filesystem::canonical(folder_.path() + "/root").string();
+    plan_.power_journal = folder_.path() + "/journal";
+    plan_.power = power_.get();
+    plan_.timeline.take_over(1, 1);
+  }
+
+  // The child's verdict; empty when all is well.
+  static std::string run(ProgressPage& page, const std::function<void()>& program) {
+    const pid_t child = ::fork();
+    if (child < 0) return "cannot fork";
+    if (child == 0) {
+      program();
+      ::_exit(child_failed);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == child_verified) return {};
+    if (WIFSIGNALED(status)) return "died of signal " + std::to_string(WTERMSIG(status));
+    return page.failure.data();
+  }
+
+  // Takes the power away, then opens and verifies; the number that was found.
+  Number lose_power_and_verify(const ProgressPage& page) {
+    DurableImage image;
+    const Status lost = image.lose_power(plan_.power_journal);
+    EXPECT_TRUE(lost.is_ok()) << lost.to_string();
+    EXPECT_TRUE(image.write_to(plan_.root).is_ok());
+    std::vector<bool> batch_ends(page.issued + 1, true);
+    const Shared<ProgressPage> verified;
+    ChildPlan plan = plan_;
+    plan.page = verified.get();
+    plan.power_journal.clear();
+    plan.only_verify = true;
+    plan.floor = plan.durability == Durability::disk ? page.acknowledged.load() : 0;
+    plan.issued = page.issued;
+    plan.batch_ends = &batch_ends;
+    EXPECT_EQ(run(*verified, [&] { run_child(plan); }), "");
+    return verified->recovered;
+  }
+
+  const TemporaryFolder folder_;
+  const Shared<PowerPage> power_;
+  const Shared<TroubleFigures> figures_;
+  ChildPlan plan_;
+};
+
+TEST_P(DiskTrouble, AFullDiskRefusesWithoutEffectAndGoesOnWhenThereIsRoom) {
+  for (const Durability durability : {Durability::os, Durability::disk}) {
+    for (std::uint64_t seed = 1; seed <= 2; ++seed) {
+      SCOPED_TRACE("class " + std::string(durability_name(durability)) + ", seed " +
+                   std::to_string(seed));
+      const Shared<ProgressPage> page;
+      std::filesystem::remove_all(plan_.root);
+      std::filesystem::create_directory(plan_.root);
+      power_->budget_bytes = PowerPage::no_budget;
+      plan_.page = page.get();
+      plan_.seed = seed;
+      plan_.durability = durability;
+      // Tables within a cycle, so that they meet the full disk as well.
+      if (GetParam() == "rocksdb" && seed % 2 == 0) plan_.options["write_buffer_size"] = "100KiB";
+      ASSERT_EQ(run(*page, [&] { run_on_a_full_disk(plan_, *figures_); }), "");
+      lose_power_and_verify(*page);
+    }
+  }
+  EXPECT_GT(figures_->refused, figures_->cycles);
+  RecordProperty("longest_wait_ms", static_cast<int>(figures_->longest_wait_ms));
+}
+
+TEST_P(DiskTrouble, AFailedSyncIsTheLastAndNothingAcknowledgedIsLost) {
+  std::uint64_t failed = 0;
+  for (std::uint64_t seed = 1; seed <= 12; ++seed) {
+    SCOPED_TRACE("seed " + std::to_string(seed));
+    const Shared<ProgressPage> page;
+    std::filesystem::remove_all(plan_.root);
+    std::filesystem::create_directory(plan_.root);
+    figures_->sync_failed = false;
+    figures_->write_failed = false;
+    power_->fail_sync_in = 0;
+    plan_.page = page.get();
+    plan_.seed = seed;
+    plan_.durability = Durability::disk;
+    if (GetParam() == "rocksdb" && seed % 2 == 0) plan_.options["write_buffer_size"] = "100KiB";
+    ASSERT_EQ(run(*page, [&] { run_with_a_failed_sync(plan_, *figures_); }), "");
+    EXPECT_GE(lose_power_and_verify(*page), page->acknowledged);
+    if (figures_->sync_failed) ++failed;
+  }
+  EXPECT_GT(failed, 0u);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, DiskTrouble, testing::ValuesIn(durable_engines()),
+                         engine_test_name);
+
+}  // namespace
+}  // namespace ringwright::durability
