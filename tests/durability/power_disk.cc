@@ -674,6 +674,30 @@ int look_at_volume(const char* path, struct statvfs& found) {
   return result;
 }
 
+bool is_watched(int file) {
+  PowerDiskState* const disk = awake.load(std::memory_order_acquire);
+  if (disk == nullptr) return false;
+  const Lock lock(*disk);
+  return handle_of(*disk, file) != nullptr;
+}
+
+// What the kernel would copy by itself, as a read and a write; may copy less than asked.
+ssize_t copy_piece(int from, off_t* from_at, int to, off_t* to_at, size_t size) {
+  char bytes[16384];
+  size = std::min(size, sizeof(bytes));
+  const ssize_t there = from_at == nullptr ? syscall(SYS_read, from, bytes, size)
+                                           : syscall(SYS_pread64, from, bytes, size, *from_at);
+  if (there <= 0) return there;
+  const ssize_t written =
+      write_one(to, bytes, static_cast<size_t>(there), to_at == nullptr ? -1 : *to_at);
+  if (written > 0 && to_at != nullptr) *to_at += written;
+  if (written > 0 && from_at != nullptr) *from_at += written;
+  // The next piece begins where this one was cut.
+  if (written >= 0 && written < there && from_at == nullptr)
+    syscall(SYS_lseek, from, written - there, SEEK_CUR);
+  return written;
+}
+
 bool note_unknown_call(int file) {
   PowerDiskState* const disk = awake.load(std::memory_order_acquire);
   if (disk == nullptr || file < 0) return false;
@@ -866,12 +890,15 @@ void* mmap64(void* address, size_t size, int protection, int flags, int file, of
 }
 ssize_t copy_file_range(int from, off64_t* from_at, int to, off64_t* to_at, size_t size,
                         unsigned flags) {
-  if (note_unknown_call(to)) return -1;
+  if (is_watched(to)) return copy_piece(from, from_at, to, to_at, size);
   return syscall(SYS_copy_file_range, from, from_at, to, to_at, size, flags);
 }
 ssize_t sendfile(int to, int from, off_t* from_at, size_t size) noexcept {
-  if (note_unknown_call(to)) return -1;
+  if (is_watched(to)) return copy_piece(from, from_at, to, nullptr, size);
   return syscall(SYS_sendfile, to, from, from_at, size);
+}
+ssize_t sendfile64(int to, int from, off64_t* from_at, size_t size) noexcept {
+  return sendfile(to, from, from_at, size);
 }
 
 }  // extern "C"

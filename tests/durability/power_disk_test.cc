@@ -215,6 +215,19 @@ TEST_F(PowerDisk, EveryWayToWriteIsSeen) {
   EXPECT_EQ(content("a"), std::string("abcdabcd\0\0ef", 12));
 }
 
+TEST_F(PowerDisk, CopiesWithinTheKernelAreSeen) {
+  run_and_lose_power([&] {
+    if (!make("a", "0123456789", true) || !make("b", "", true) || !make("c", "", true))
+      return false;
+    std::filesystem::copy_file(at("a"), at("b"), std::filesystem::copy_options::overwrite_existing);
+    const int from = ::open(at("a").c_str(), O_RDONLY);
+    const int to = ::open(at("c").c_str(), O_WRONLY);
+    return ::copy_file_range(from, nullptr, to, nullptr, 10, 0) == 10 && ::fsync(to) == 0;
+  });
+  EXPECT_EQ(content("b"), "");
+  EXPECT_EQ(content("c"), "0123456789");
+}
+
 TEST_F(PowerDisk, ALossFollowsUponALoss) {
   run_and_lose_power([&] { return make("a", "first", true) && make("b", "gone", false); });
   run_and_lose_power([&] {
