@@ -12,7 +12,6 @@
 #include "engine/base/nearest.h"
 #include "engine/engine_directory.h"
 #include "engine/iterators.h"
-#include "engine/plugin_loader.h"
 #include "engine/registry.h"
 #include "replication/runtime/parts.h"
 
@@ -368,17 +367,12 @@ void register_engine(const std::string& name, const py::object& type, const std:
       name, [kept] { return std::make_unique<PythonEngine>(*kept); }, origin);
 }
 
-void load_plugin_at(const std::string& path) {
-  check(unlocked([&] { return load_plugin(registry_with_parts(), path); }));
-}
-
 }  // namespace
 
 void bind_engines(py::module_& module) {
   module.def("register_engine", &register_engine, py::arg("name"), py::arg("type"),
              py::arg("durability"), py::arg("format"), py::arg("options"),
              py::arg("tells_pressure"), py::arg("origin"));
-  module.def("load_plugin_at", &load_plugin_at, py::arg("path"));
   module.def("shut_engines", [] { return unlocked([] { return InterpreterPass::shut(); }); });
 }
 

@@ -34,12 +34,12 @@ class EngineSpec:
 def engines() -> list[dict[str, Any]]:
     """The storage engines and decorators that there are, as plain rows sorted by name.
 
-    Each row has "name"; "kind", which is "engine" or "decorator"; "origin": "built-in" or the
-    plugin's path; "version" of Ringwright or of the plugin; "library", the third party's behind it,
-    such as "RocksDB 7.8.3"; "licence"; and "remarks": sentences that belong beside every figure of
-    the engine. A plugin that cannot be loaded, and an engine that this installation is known to
-    lack, has the reason as "error" and nothing but name, kind and origin. Looking loads every
-    plugin that is found.
+    Each row has "name"; "kind", which is "engine" or "decorator"; "origin": "built-in", the plugin's
+    path, or "python:module.Class"; "version" of Ringwright or of the plugin; "library", the third
+    party's behind it, such as "RocksDB 7.8.3"; "licence"; and "remarks": sentences that belong beside
+    every figure of the engine. A plugin that cannot be loaded, and an engine that this installation
+    is known to lack, has the reason as "error" and nothing but name, kind and origin. Looking loads
+    every plugin that is found.
     """
     failed = []
     for name in _core.plugin_names():
@@ -56,7 +56,7 @@ def engines() -> list[dict[str, Any]]:
             "name": name,
             "kind": ENGINE_KINDS[kind],
             "origin": origin,
-            **_facts(plugins.get(origin)),
+            **_facts(origin, plugins),
         }
         for kind, name, origin in _core.parts()
         if kind in ENGINE_KINDS
@@ -70,8 +70,10 @@ def probe(name: str) -> dict[str, Any]:
         return _core.probe_engine(name, folder)
 
 
-def _facts(plugin: dict[str, Any] | None) -> dict[str, Any]:
-    if plugin is None:
-        own = {"version": _core.__version__, "library": "", "licence": "Apache-2.0"}
-        return {**own, "remarks": []}
-    return {key: plugin[key] for key in ("version", "library", "licence", "remarks")}
+def _facts(origin: str, plugins: Mapping[str, dict[str, Any]]) -> dict[str, Any]:
+    if origin in plugins:
+        return {key: plugins[origin][key] for key in ("version", "library", "licence", "remarks")}
+    # Whoever wrote a class in Python has not said.
+    is_ours = not origin.startswith("python:")
+    version, licence = (_core.__version__, "Apache-2.0") if is_ours else ("", "")
+    return {"version": version, "library": "", "licence": licence, "remarks": []}
