@@ -130,7 +130,7 @@ std::vector<GetOperation::Repair> GetOperation::repairs(ByteView canonical) cons
     if (replica.entry.role != Role::primary) continue;
     const bool stale = good_primary(replica) && replica.record != canonical;
     const bool damaged = replica.heard == Replica::Heard::corrupt;
-    const bool heal = damaged && static_cast<std::uint32_t>(good) + 1 == primaries_;
+    const bool heal = damaged && good > 0 && static_cast<std::uint32_t>(good) + 1 == primaries_;
     if (stale || heal) repairs.push_back({replica.entry.member, heal});
   }
   return repairs;

@@ -22,7 +22,7 @@ namespace ringwright {
 // 1. An answer that reports an error or damage counts as bad, never as "absent".
 // 2. What is repaired with is the merge of every good answer, late ones included.
 // 3. Only primaries are repaired; damaged bytes are replaced only when every other primary of the
-//    key gave a good answer.
+//    key, of which there must be one, gave a good answer.
 // 4. Each replica counts once, whatever is repeated.
 class GetOperation {
  public:

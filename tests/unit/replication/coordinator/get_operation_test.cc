@@ -249,6 +249,15 @@ TEST(GetOperation, DamageIsHealedOnlyWhenEveryOtherPrimaryIsGood) {
   }
 }
 
+// With nothing good to heal from, the damaged bytes are all that is left of the key.
+TEST(GetOperation, TheOnlyCopyIsNotHealedWithNothing) {
+  GetOperation get(candidates(1), 1, 1, 1, RecordKind::siblings);
+  get.failed(0, damaged);
+  EXPECT_EQ(get.state(), State::finished);
+  EXPECT_EQ(get.take_answer().value().status.code(), Code::corrupt);
+  EXPECT_TRUE(get.repairs({}).empty());
+}
+
 TEST(GetOperation, AFallbackDoesNotMakeUpForAPrimaryThatIsMissing) {
   GetOperation get(candidates(2, 1), 3, 1, 3, RecordKind::siblings);
   get.failed(0, damaged);
