@@ -229,12 +229,12 @@ def test_options() -> None:
             given.append(dict(options))
             super().open(path, options)
 
-    rw.register_engine("optional", Optional)
-    spec = rw.EngineSpec("optional", {"level": 3})
+    rw.register_engine("choosy", Optional)
+    spec = rw.EngineSpec("choosy", {"level": 3})
     with rw.Cluster.local(nodes=1, engine=spec) as cluster:
         cluster.client().put(b"k", b"v")
     assert given == [{"level": "3"}]
-    for engine, told in (("optional", "did you mean 'block_size'"), ("sorted_log", "no option")):
+    for engine, told in (("choosy", "did you mean 'block_size'"), ("sorted_log", "no option")):
         with pytest.raises(rw.InvalidRequestError, match=told):
             rw.Cluster.local(nodes=1, engine=rw.EngineSpec(engine, {"block_sise": 1}))
 
@@ -484,8 +484,8 @@ class Slow(SortedLog):
     def stats(self):
         return rw.EngineStats()
 
-rw.register_engine("slow", Slow)
-cluster = rw.Cluster.local(nodes=3, engine="slow", shards=2)
+rw.register_engine("slowly", Slow)
+cluster = rw.Cluster.local(nodes=3, engine="slowly", shards=2)
 kv = cluster.client(timeout=10)
 kv.put(b"k", b"v")
 
