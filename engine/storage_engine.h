@@ -119,6 +119,8 @@ class StorageEngine {
   // the engine's `close`.
   virtual std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) = 0;
 
+  // Ordered among the writes, and as durable when it returns as the instance's class demands: it
+  // has no sequence to sync later.
   virtual Status drop_range(const KeyRange& range) = 0;
   // Moves what is only in memory or in a log to where it rests.
   virtual Status flush() = 0;

@@ -41,7 +41,6 @@ class MemoryEngine final : public StorageEngine {
   Result<std::uint64_t> write(const WriteBatch& batch, MayBlock may_block) override;
   Status sync(std::uint64_t sequence, MayBlock may_block) override;
   std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) override;
-  // As durable when it returns as the class demands: there is no sequence to sync later.
   Status drop_range(const KeyRange& range) override;
   Status flush() override;
   Status checkpoint(const std::string& path) override;

@@ -41,7 +41,6 @@ class RocksdbEngine final : public StorageEngine {
   // An iterator that is still there at `close` ends with `closed`; the directory stays locked
   // until it is destroyed.
   std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) override;
-  // As durable when it returns as the class demands: there is no sequence to sync later.
   Status drop_range(const KeyRange& range) override;
   Status flush() override;
   Status checkpoint(const std::string& path) override;
