@@ -67,17 +67,12 @@ class Sides {
  public:
   Sides(const Settings& settings, const Subject& subject, Size size, Durability durability)
       : seed_(settings.seed), size_(size), root_(fresh_directory(settings.directory)) {
-    auto created = registry().create_unique<StorageEngine>(subject.engine);
-    require(created.has_value(), created.status().to_string());
-    engine_ = std::move(*created);
-    EngineContext context;
-    context.path = "engine";
-    context.options = subject.options;
-    context.durability = durability;
-    context.disk = make_posix_disk(root_);
-    require_ok(engine_->open(context));
+    open_engine(subject, durability);
     load();
     require_ok(engine_->checkpoint("direct"));
+    // Rows that were just written may lie in memory in another form than rows that were read.
+    require_ok(engine_->close());
+    open_engine(subject, durability);
     library_ = subject.open(root_ + "/direct", subject.options, durability);
     for (std::size_t i = 0; i < settings.threads_max; ++i) sessions_.push_back(library_->session());
   }
@@ -108,6 +103,18 @@ class Sides {
   static void require_ok(const Status& status) { require(status.is_ok(), status.to_string()); }
 
  private:
+  void open_engine(const Subject& subject, Durability durability) {
+    auto created = registry().create_unique<StorageEngine>(subject.engine);
+    require(created.has_value(), created.status().to_string());
+    engine_ = std::move(*created);
+    EngineContext context;
+    context.path = "engine";
+    context.options = subject.options;
+    context.durability = durability;
+    context.disk = make_posix_disk(root_);
+    require_ok(engine_->open(context));
+  }
+
   void load() {
     SeededRandom random(seed_, "load");
     for (std::size_t first = 0; first < size_.keys; first += 1000) {

@@ -386,6 +386,13 @@ std::uint64_t MemoryEngine::approximate_bytes(const KeyRange& range) {
   return bytes;
 }
 
+double MemoryEngine::pressure() {
+  if (!usable().is_ok() || !log_) return 0;
+  if (!log_->failure().is_ok()) return 1;
+  const std::lock_guard lock(write_mutex_);
+  return rewriting_ ? 1 : 0;
+}
+
 EngineStats MemoryEngine::stats() {
   EngineStats stats;
   const std::shared_lock lock(rows_mutex_);

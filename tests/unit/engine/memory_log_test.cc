@@ -117,9 +117,11 @@ TEST_F(MemoryLog, survives_any_one_failing_disk_call) {
 TEST_F(MemoryLog, a_failed_append_is_in_doubt_and_ends_writing) {
   const auto engine = open(Durability::os);
   ASSERT_TRUE(put(*engine, 0));
+  EXPECT_EQ(engine->pressure(), 0);
   disk_->fail_nth(1, FaultyDisk::Half::done_all_the_same);
   EXPECT_EQ(put(*engine, 1).status().code(), Code::in_doubt);
   EXPECT_EQ(prefix(*engine), 1);
+  EXPECT_EQ(engine->pressure(), 1);
   EXPECT_EQ(put(*engine, 1).status().code(), Code::io_error);
   EXPECT_EQ(engine->sync(1, MayBlock::no).code(), Code::io_error);
   EXPECT_EQ(engine->flush().code(), Code::io_error);
