@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
-#include <exception>
 #include <optional>
 #include <utility>
 
+#include "engine/base/guarded.h"
 #include "engine/engine_directory.h"
 #include "engine/iterators.h"
 #include "plugins/rocksdb/convert.h"
@@ -37,25 +37,6 @@ constexpr double pressure_at_slowdown = 0.7;
 Status closed_status() { return {Code::closed, "engine is not open"}; }
 // Short enough for the string's own buffer: this answer is part of the normal path.
 Status would_block_status() { return {Code::would_block, "needs I/O"}; }
-
-Status exception_status(std::string_view what) {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return {Code::io_error, std::string(what) + ": " + error.what()};
-  } catch (...) {
-    return {Code::io_error, std::string(what) + ": unknown exception"};
-  }
-}
-
-template <typename Call>
-Status guarded(std::string_view what, Call&& call) {
-  try {
-    return call();
-  } catch (...) {
-    return exception_status(what);
-  }
-}
 
 // The number of the table in a message such as "... in /data/000012.sst offset 0 size 40".
 std::optional<std::uint64_t> table_number(std::string_view message) {

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
-#include <exception>
 #include <optional>
 #include <thread>
 #include <utility>
 
+#include "engine/base/guarded.h"
 #include "engine/base/limits.h"
 #include "engine/engine_directory.h"
 #include "engine/iterators.h"
@@ -39,25 +39,6 @@ using Way = DamagedPlaces::Way;
 
 // Short enough for the string's own buffer: this answer is part of the normal path.
 Status would_block_status() { return {Code::would_block, "needs I/O"}; }
-
-Status exception_status(std::string_view what) {
-  try {
-    throw;
-  } catch (const std::exception& error) {
-    return {Code::io_error, std::string(what) + ": " + error.what()};
-  } catch (...) {
-    return {Code::io_error, std::string(what) + ": unknown exception"};
-  }
-}
-
-template <typename Call>
-Status guarded(std::string_view what, Call&& call) {
-  try {
-    return call();
-  } catch (...) {
-    return exception_status(what);
-  }
-}
 
 bool may_be_retried(int error) { return error == WT_ROLLBACK || error == WT_CACHE_FULL; }
 

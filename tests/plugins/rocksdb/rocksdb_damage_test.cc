@@ -1,12 +1,11 @@
 #include <rocksdb/db.h>
-#include <signal.h>
-#include <sys/resource.h>
 
 #include <fstream>
 
 #include "engine/engine_directory.h"
 #include "plugins/rocksdb/options.h"
 #include "tests/plugins/rocksdb/rocksdb_test_support.h"
+#include "tests/support/file_size_limit.h"
 
 namespace ringwright {
 namespace {
@@ -57,26 +56,6 @@ TEST_F(RocksdbDamageTest, a_damaged_table_is_corrupt_and_not_absent) {
   EXPECT_EQ(engine_->stats().damaged, (std::vector<KeyRange>{{"key1000", Bytes("key2999\0", 8)}}))
       << "the whole table is suspect";
 }
-
-// While it lives, no file of this process grows beyond a size: the kernel fails the append.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : old_action_(::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &old_limit_);
-    const rlimit limit{bytes, old_limit_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &old_limit_);
-    ::signal(SIGXFSZ, old_action_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit old_limit_{};
-  sighandler_t old_action_;
-};
 
 TEST_F(RocksdbDamageTest, a_failed_write_is_in_doubt_and_the_last) {
   context_.durability = Durability::disk;

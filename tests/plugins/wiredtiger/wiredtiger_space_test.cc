@@ -1,7 +1,5 @@
 #include <sched.h>
-#include <signal.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -9,31 +7,12 @@
 #include <atomic>
 
 #include "tests/plugins/wiredtiger/wiredtiger_test_support.h"
+#include "tests/support/file_size_limit.h"
 
 namespace ringwright {
 namespace {
 
 using WiredtigerSpaceTest = WiredtigerTest;
-
-// While it lives, no file of this process grows beyond a size: the kernel fails the append.
-class FileSizeLimit {
- public:
-  explicit FileSizeLimit(rlim_t bytes) : old_action_(::signal(SIGXFSZ, SIG_IGN)) {
-    ::getrlimit(RLIMIT_FSIZE, &old_limit_);
-    const rlimit limit{bytes, old_limit_.rlim_max};
-    ::setrlimit(RLIMIT_FSIZE, &limit);
-  }
-  ~FileSizeLimit() {
-    ::setrlimit(RLIMIT_FSIZE, &old_limit_);
-    ::signal(SIGXFSZ, old_action_);
-  }
-  FileSizeLimit(const FileSizeLimit&) = delete;
-  FileSizeLimit& operator=(const FileSizeLimit&) = delete;
-
- private:
-  rlimit old_limit_{};
-  sighandler_t old_action_;
-};
 
 TEST_F(WiredtigerSpaceTest, a_log_that_cannot_grow_loses_nothing_and_goes_on_when_it_can) {
   context_.durability = Durability::disk;
