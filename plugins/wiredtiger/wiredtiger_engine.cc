@@ -5,7 +5,9 @@
 #include <algorithm>
 #include <charconv>
 #include <chrono>
+#include <filesystem>
 #include <optional>
+#include <system_error>
 #include <thread>
 #include <utility>
 
@@ -28,6 +30,8 @@ constexpr std::string_view copying_file = "COPYING";
 constexpr std::string_view turtle_file = "WiredTiger.turtle";
 constexpr std::string_view backup_file = "WiredTiger.backup";
 constexpr int sequence_bits_of_an_open = 40;
+// What WiredTiger writes at the head of a file when it creates it.
+constexpr std::uintmax_t empty_file_bytes = 4096;
 // What a write takes in the log beside its keys and rows, roughly.
 constexpr std::uint64_t log_record_bytes = 128;
 // A guess at the number of many rows is good for as long as this.
@@ -75,6 +79,21 @@ Status check_not_headless(const Names& names, const std::string& path) {
   if (has(names, backup_file)) return ok_status();
   if (!has(names, turtle_file)) return missing(turtle_file);
   if (!has(names, "WiredTiger.wt")) return missing("WiredTiger.wt");
+  return ok_status();
+}
+
+// A first open that was killed may leave files that WiredTiger does not go on with. As it did not
+// complete, nothing was written, and the file of the rows is still without a block: begin anew.
+Status forget_first_open(Disk& disk, const std::string& path, const Names& names) {
+  if (has(names, opens_file)) return ok_status();
+  if (has(names, rows_file)) {
+    std::error_code error;
+    const auto bytes =
+        std::filesystem::file_size(disk.real_path(path + "/" + std::string(rows_file)), error);
+    if (error || bytes > empty_file_bytes) return ok_status();
+  }
+  for (const std::string& name : names)
+    if (name.starts_with("WiredTiger") || name == rows_file) RW_TRY(disk.remove(path + "/" + name));
   return ok_status();
 }
 
@@ -153,6 +172,7 @@ Status WiredtigerEngine::open_locked(const EngineContext& context) {
   const auto names = context.disk->list(context.path);
   if (!names) return names.error();
   RW_TRY(check_not_headless(*names, context.path));
+  RW_TRY(forget_first_open(*context.disk, context.path, *names));
   RW_TRY(forget_copying(*context.disk, context.path, *names));
 
   lock_ = std::move(*lock);

@@ -77,6 +77,32 @@ TEST_F(WiredtigerDamageTest, iterations_end_at_a_damaged_block_both_ways) {
   EXPECT_TRUE(ranges.front().start <= key_of(damaged) && key_of(damaged) < ranges.back().stop);
 }
 
+// The process died in it, before anything could be written.
+TEST_F(WiredtigerDamageTest, a_first_open_that_did_not_complete_is_begun_anew) {
+  ASSERT_EQ(open(), ok_status());
+  ASSERT_EQ(engine_->close(), ok_status());
+  for (const std::string lost : {"WiredTiger.wt", "WiredTiger.turtle", "WiredTiger", "rows.wt"}) {
+    std::filesystem::remove(real_file("OPENS"));
+    std::filesystem::remove(real_file(lost));
+    const Status opened = open();
+    ASSERT_TRUE(opened.is_ok()) << lost << ": " << opened.to_string();
+    ASSERT_EQ(engine_->close(), ok_status());
+  }
+  ASSERT_EQ(open(), ok_status());
+  put("a", "1");
+  reopen();
+  EXPECT_EQ(shown("a"), "1");
+}
+
+TEST_F(WiredtigerDamageTest, rows_are_never_taken_for_a_first_open) {
+  fill();
+  std::filesystem::remove(real_file("OPENS"));
+  std::filesystem::remove(real_file("WiredTiger.wt"));
+  const auto bytes = std::filesystem::file_size(real_file("rows.wt"));
+  EXPECT_EQ(open().code(), Code::corrupt);
+  EXPECT_EQ(std::filesystem::file_size(real_file("rows.wt")), bytes);
+}
+
 TEST_F(WiredtigerDamageTest, without_a_log_damage_stops_the_instance) {
   context_.durability = Durability::none;
   fill();
