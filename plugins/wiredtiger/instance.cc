@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <cstdint>
 #include <filesystem>
 #include <system_error>
 #include <utility>
@@ -14,6 +15,8 @@ namespace ringwright {
 namespace {
 
 constexpr std::string_view log_file_prefix = "WiredTigerLog.";
+constexpr std::uintmax_t log_head_bytes = 128;
+constexpr std::uintmax_t completed_log_bytes = 4096;
 
 bool sync_file(const std::string& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
@@ -34,6 +37,20 @@ bool sync_logs(const std::string& directory) {
     if (entry.path().filename().string().starts_with(log_file_prefix))
       synced = sync_file(entry.path()) && synced;
   return synced && !error;
+}
+
+// WiredTiger syncs the head of a new log before it gives the log its size. Where power is lost in
+// between, its recovery reads behind the end and gives up; zeros there are what it looks for.
+Status complete_logs(const std::string& directory) {
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
+    if (!entry.path().filename().string().starts_with(log_file_prefix)) continue;
+    if (entry.file_size(error) != log_head_bytes || error) continue;
+    std::filesystem::resize_file(entry.path(), completed_log_bytes, error);
+    if (error) break;
+  }
+  if (!error) return ok_status();
+  return {Code::io_error, "look through the logs of '" + directory + "': " + error.message()};
 }
 
 // What opening finds wrong is damage, unless it is the options, which were checked as far as they
@@ -71,6 +88,7 @@ Result<std::shared_ptr<Instance>> Instance::open(const WiredtigerOptions& option
 }
 
 Status Instance::connect(const WiredtigerOptions& options, const std::string& directory) {
+  RW_TRY(complete_logs(directory));
   take_last_error();
   int error =
       wiredtiger_open(directory.c_str(), &events_, options.connection.c_str(), &connection_);

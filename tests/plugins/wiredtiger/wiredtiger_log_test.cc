@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "engine/base/limits.h"
 #include "plugins/wiredtiger/convert.h"
 #include "plugins/wiredtiger/events.h"
@@ -38,6 +40,31 @@ TEST_F(WiredtigerTest, a_checkpoint_comes_with_time_too_and_not_without_writes) 
   EXPECT_EQ(checkpoints(), 1u) << "nothing was written";
   put("a", "2");
   EXPECT_TRUE(eventually([&] { return checkpoints() == 2; }));
+}
+
+// Power was lost right after WiredTiger had begun another log.
+TEST_F(WiredtigerTest, a_log_of_which_only_the_head_is_there_ends_the_recovery_in_order) {
+  context_.durability = Durability::disk;
+  ASSERT_EQ(open(), ok_status());
+  ASSERT_EQ(engine_->sync(put("a", "1"), MayBlock::yes), ok_status());
+  const std::string crashed = disk_->real_path("crashed");
+  std::filesystem::copy(real_directory(), crashed);
+
+  auto logs = files_starting("WiredTigerLog.");
+  ASSERT_FALSE(logs.empty());
+  std::sort(logs.begin(), logs.end());
+  std::string last = logs.back().filename().string();
+  Bytes head(128, '\0');
+  std::ifstream(logs.back(), std::ios::binary).read(head.data(), 128);
+  ASSERT_NE(last.back(), '9');
+  ++last.back();
+  std::ofstream(crashed + "/" + last, std::ios::binary) << head;
+
+  ASSERT_EQ(engine_->close(), ok_status());
+  context_.path = "crashed";
+  const Status opened = open();
+  ASSERT_TRUE(opened.is_ok()) << opened.to_string();
+  EXPECT_EQ(shown("a"), "1");
 }
 
 TEST_F(WiredtigerTest, nothing_is_said_on_stderr_or_stdout) {
