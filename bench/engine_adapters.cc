@@ -10,9 +10,12 @@
 // side does what careful code does with them (bench/adapter/). The engine's side moves them into a
 // write batch, as a replica would.
 
+#include <condition_variable>
+#include <deque>
 #include <filesystem>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <utility>
 
@@ -201,6 +204,51 @@ Operation synced_batch() {
           }};
 }
 
+// A thread that stays from turn to turn, as those of a node do: engines keep something for each
+// thread that they have met.
+class Helper {
+ public:
+  Helper() : thread_([this] { run(); }) {}
+  ~Helper() {
+    start({});
+    thread_.join();
+  }
+  Helper(const Helper&) = delete;
+  Helper& operator=(const Helper&) = delete;
+
+  // An empty task ends the thread.
+  void start(std::function<void()> task) {
+    const std::lock_guard lock(mutex_);
+    task_ = std::move(task);
+    is_given_ = true;
+    changed_.notify_all();
+  }
+  void wait() {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [this] { return !is_given_; });
+  }
+
+ private:
+  void run() {
+    for (;;) {
+      std::unique_lock lock(mutex_);
+      changed_.wait(lock, [this] { return is_given_; });
+      if (!task_) return;
+      lock.unlock();
+      task_();
+      lock.lock();
+      is_given_ = false;
+      changed_.notify_all();
+    }
+  }
+
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::function<void()> task_;
+  bool is_given_ = false;
+  std::thread thread_;  // started when all else is there
+};
+
 // CPU microseconds of `work`, which is done on as many threads at once; per counted row.
 double cost(const Sides& sides, const Operation& operation, int turn, std::size_t threads,
             std::size_t total,
@@ -215,10 +263,11 @@ double cost(const Sides& sides, const Operation& operation, int turn, std::size_
            std::span(rows.values).subspan(i, operation.per_call));
     used[thread] = thread_cpu_us() - start;
   };
-  std::vector<std::thread> others;
-  for (std::size_t thread = 1; thread < threads; ++thread) others.emplace_back(run, thread);
+  static std::deque<Helper> helpers;
+  while (helpers.size() + 1 < threads) helpers.emplace_back();
+  for (std::size_t i = 0; i + 1 < threads; ++i) helpers[i].start([&run, i] { run(i + 1); });
   run(0);
-  for (std::thread& each : others) each.join();
+  for (std::size_t i = 0; i + 1 < threads; ++i) helpers[i].wait();
   double sum = 0;
   for (const double each : used) sum += each;
   return sum / static_cast<double>(count * threads / operation.rows_counted);

@@ -58,7 +58,7 @@ TEST_P(Killed, ClassDiskLosesNothingAcknowledgedAndKeepsAPrefix) {
 }
 
 TEST_P(Killed, ClassNoneLosesNothingFlushedAndKeepsAPrefix) {
-  const RunFigures figures = run(GetParam(), Durability::none, Mode::kill, 30);
+  const RunFigures figures = run(GetParam(), Durability::none, Mode::kill, 100);
   EXPECT_EQ(figures.failure, "");
   EXPECT_GT(figures.acknowledged, 0u);
 }
