@@ -4,14 +4,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <csignal>
 #include <filesystem>
 #include <functional>
 #include <string>
 #include <vector>
 
-#include "engine/engine_remarks.h"
 #include "engine/engine_stack.h"
 #include "engine/registry.h"
 #include "tests/durability/durable_image.h"
@@ -50,18 +47,6 @@ class DiskTrouble : public testing::TestWithParam<std::string> {
     return page.failure.data();
   }
 
-  // Where the disk fills with the first record of a log that RocksDB 7.8.3 has begun by itself, a
-  // build with assertions ends the process (docs/durability.md). All that is left to hold then is
-  // that a reopen finds what was acknowledged. Nothing else may end a process.
-  static bool is_known_assertion(const std::string& verdict) {
-    if (GetParam() != "rocksdb" || verdict != "died of signal " + std::to_string(SIGABRT))
-      return false;
-    const auto remarks = engine_remarks(registry(), "rocksdb");
-    return std::any_of(remarks.begin(), remarks.end(), [](const std::string& remark) {
-      return remark.find("assertions") != remark.npos;
-    });
-  }
-
   void fill_disks() {
     for (const Durability durability : {Durability::os, Durability::disk}) {
       for (std::uint64_t seed = 1; seed <= 2; ++seed) {
@@ -74,10 +59,7 @@ class DiskTrouble : public testing::TestWithParam<std::string> {
         plan_.page = page.get();
         plan_.seed = seed;
         plan_.durability = durability;
-        const std::string verdict = run(*page, [&] { run_on_a_full_disk(plan_, *figures_); });
-        if (!is_known_assertion(verdict)) {
-          ASSERT_EQ(verdict, "");
-        }
+        ASSERT_EQ(run(*page, [&] { run_on_a_full_disk(plan_, *figures_); }), "");
         lose_power_and_verify(*page);
       }
     }
