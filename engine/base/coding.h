@@ -99,6 +99,37 @@ class Room {
   char* end_;
 };
 
+// Of a place in memory that is known to hold eight bytes, whatever the machine's order.
+inline std::uint64_t load_u64(const char* at) {
+  std::uint64_t ordered = 0;
+  std::memcpy(&ordered, at, sizeof(ordered));
+  return in_order(ordered, std::endian::little);
+}
+inline std::uint64_t load_u64_big_endian(const char* at) {
+  std::uint64_t ordered = 0;
+  std::memcpy(&ordered, at, sizeof(ordered));
+  return in_order(ordered, std::endian::big);
+}
+
+// Reads a varint of at most so many bytes, where so many can be read, and moves `at` behind it.
+// Without branches, for lengths change from one to the next. False, with `at` where it was, when it
+// is longer or not in its shortest form.
+constexpr std::size_t varint_ahead_bytes = 8;
+inline bool load_varint(const char*& at, std::uint64_t& value) {
+  std::uint64_t word = load_u64(at);
+  const std::uint64_t last = ~word & 0x8080808080808080;
+  if (last == 0) return false;
+  const int end_bit = std::countr_zero(last);
+  word &= (std::uint64_t{2} << end_bit) - 1;
+  if (end_bit > 7 && word >> (end_bit - 7) == 0) return false;
+  at += (end_bit + 1) / 8;
+  // Seven bits of each byte, then fourteen of each pair, then twenty-eight of each four.
+  word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
+  word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
+  value = (word & 0x0fffffff) | (word & 0x0fffffff00000000) >> 4;
+  return true;
+}
+
 // Reads what the put_* functions wrote. The first malformed field makes every later read return
 // zero or empty and `failed()` true; a decoder checks once, at the end, and never reads out of
 // bounds or allocates by a length that the input cannot hold.
@@ -140,6 +171,10 @@ class Decoder {
   }
 
   ByteView rest() { return take(left()); }
+  // For a reader of many small fields: where `size` bytes can be read with one check for all of
+  // them, or null. Nothing is taken until `skip_to` says how far it came.
+  const char* ahead(std::size_t size) const { return size <= left() ? at_ : nullptr; }
+  void skip_to(const char* at) { at_ = at; }
   std::size_t left() const { return static_cast<std::size_t>(end_ - at_); }
   void fail() {
     failed_ = true;
@@ -170,13 +205,9 @@ class Decoder {
   }
 
   std::uint64_t long_varint() {
-    if (left() >= 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, at_, 8);
-      word = in_order(word, std::endian::little);
-      if (const std::uint64_t last = ~word & 0x8080808080808080) return varint_in(word, last);
-    }
     std::uint64_t value = 0;
+    if (left() >= varint_ahead_bytes && load_varint(at_, value)) return value;
+    value = 0;
     int shift = 0;
     for (const char* at = at_; at != end_ && shift < 64; shift += 7) {
       const std::uint64_t byte = static_cast<std::uint8_t>(*at++);
@@ -188,22 +219,6 @@ class Decoder {
     }
     fail();
     return 0;
-  }
-
-  // A varint of several bytes whose end is within `word`, at the lowest bit of `last`. Without
-  // branches, for lengths change from one to the next.
-  std::uint64_t varint_in(std::uint64_t word, std::uint64_t last) {
-    const int end_bit = std::countr_zero(last);
-    word &= (std::uint64_t{2} << end_bit) - 1;
-    if (word >> (end_bit - 7) == 0) {  // not the shortest form
-      fail();
-      return 0;
-    }
-    at_ += (end_bit + 1) / 8;
-    // Seven bits of each byte, then fourteen of each pair, then twenty-eight of each four.
-    word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
-    word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
-    return (word & 0x0fffffff) | (word & 0x0fffffff00000000) >> 4;
   }
 
   const char* at_;

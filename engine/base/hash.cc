@@ -1,5 +1,7 @@
 #include "engine/base/hash.h"
 
+// Compiled in: most of what is hashed is short, and a call into the library costs as much.
+#define XXH_INLINE_ALL
 #include <xxhash.h>
 
 namespace ringwright {

@@ -8,13 +8,14 @@
 namespace ringwright::wire {
 namespace {
 
-// An operation: the slot, and above it a number that no other use of any slot of the shard has, so
-// that a late reply finds nothing and no two requests ever look like one that is repeated. The top
-// byte, in which nodes keep a shard, stays zero.
+// An operation: a number that no other use of any slot of the shard has, so that a late reply finds
+// nothing and no two requests ever look like one that is repeated; and above it the slot, so that
+// names that follow one another differ in their low bits, which keeps tables of them together in
+// memory. The top byte, in which nodes keep a shard, stays zero.
 constexpr int slot_bits = 12;
-constexpr std::uint64_t slot_mask = (std::uint64_t{1} << slot_bits) - 1;
-constexpr std::uint64_t use_mask = (std::uint64_t{1} << (operation_shard_shift - slot_bits)) - 1;
-static_assert(limits::connection_calls_max + limits::batch_keys_max <= slot_mask);
+constexpr int use_bits = operation_shard_shift - slot_bits;
+constexpr std::uint64_t use_mask = (std::uint64_t{1} << use_bits) - 1;
+static_assert(limits::connection_calls_max + limits::batch_keys_max < std::size_t{1} << slot_bits);
 
 // Of all items of a batch together, so that a frame also holds what stands in place of those that
 // are too large.
@@ -58,7 +59,7 @@ ClientSession::ClientSession(const ServerFacts& facts, ClientCounters& counters)
     : facts_(facts), counters_(counters) {}
 
 OperationId ClientSession::operation_of(std::uint32_t slot) const {
-  return slots_[slot].use << slot_bits | slot;
+  return std::uint64_t{slot} << use_bits | slots_[slot].use;
 }
 
 bool ClientSession::is_full(std::size_t unsent) const {
@@ -345,7 +346,7 @@ void ClientSession::keep_item(std::uint32_t slot, std::uint32_t part, ClientRepl
 }
 
 void ClientSession::take_reply(ClientReply&& reply, Bytes& out, bool is_short) {
-  const auto slot = static_cast<std::uint32_t>(reply.operation & slot_mask);
+  const auto slot = static_cast<std::uint32_t>(reply.operation >> use_bits);
   if (slot >= slots_.size() || !slots_[slot].is_open || reply.operation != operation_of(slot))
     return;
   slots_[slot].is_open = false;

@@ -85,8 +85,9 @@ inline RequestId take_request_id(Decoder& in) {
   return id;
 }
 
-constexpr std::size_t actor_bytes_min = 16 + 8 + 1;
-constexpr std::size_t actor_bytes_max = 16 + 8 + varint_bytes_max;
+constexpr std::size_t actor_bytes_fixed = 16 + 8;  // all but the birth
+constexpr std::size_t actor_bytes_min = actor_bytes_fixed + 1;
+constexpr std::size_t actor_bytes_max = actor_bytes_fixed + varint_bytes_max;
 constexpr std::size_t request_id_bytes_max = 16 + varint_bytes_max;
 
 }  // namespace ringwright

@@ -231,9 +231,7 @@ bool SiblingsView::read_entries(Decoder& in) {
   if (count > entries_.size()) return false;
   for (; entry_count_ < count; ++entry_count_) {
     VersionVector::Entry& entry = *std::construct_at(&entries_[entry_count_]);
-    entry.actor = take_actor(in);
-    entry.counter = in.varint();
-    entry.stamp = in.u64();
+    VersionVector::take_entry(in, entry);
     if (entry.counter == 0) return false;
     if (entry_count_ > 0 && !(entries_[entry_count_ - 1].actor < entry.actor)) return false;
   }

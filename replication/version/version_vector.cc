@@ -150,18 +150,15 @@ VersionVector VersionVector::decode(Decoder& in) {
   vector.entries_.reserve(count);
   for (std::size_t i = 0; i < count && !in.failed(); ++i) {
     Entry& entry = vector.entries_.emplace_back();
-    entry.actor = take_actor(in);
-    entry.counter = in.varint();
-    entry.stamp = in.u64();
+    take_entry(in, entry);
     const bool ordered = i == 0 || vector.entries_[i - 1].actor < entry.actor;
     if (!ordered || entry.counter == 0) in.fail();
   }
   const std::size_t detached = in.count(entry_bytes_min);
   for (std::size_t i = 0; i < detached && !in.failed(); ++i) {
-    Detached each;
-    each.dot.actor = take_actor(in);
-    each.dot.counter = in.varint();
-    each.stamp = in.u64();
+    Entry entry;
+    take_entry(in, entry);
+    const Detached each{{entry.actor, entry.counter}, entry.stamp};
     const bool ordered = i == 0 || vector.detached_.back().dot < each.dot;
     if (!ordered || vector.counter_of(each.dot.actor) >= each.dot.counter) in.fail();
     vector.detached_.push_back(each);

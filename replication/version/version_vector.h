@@ -78,6 +78,22 @@ class VersionVector {
   std::size_t encoded_bytes_max() const {
     return 2 * varint_bytes_max + size() * (actor_bytes_max + varint_bytes_max + 8);
   }
+  // One entry, or one detached dot, as `encode` writes it.
+  static void take_entry(Decoder& in, Entry& entry) {
+    if (const char* const start = in.ahead(entry_ahead_bytes)) {
+      const char* at = start + actor_bytes_fixed;
+      if (load_varint(at, entry.actor.birth) && load_varint(at, entry.counter)) {
+        entry.actor.node = {load_u64_big_endian(start), load_u64_big_endian(start + 8)};
+        entry.actor.start = load_u64(start + 16);
+        entry.stamp = load_u64(at);
+        in.skip_to(at + 8);
+        return;
+      }
+    }
+    entry.actor = take_actor(in);
+    entry.counter = in.varint();
+    entry.stamp = in.u64();
+  }
   // Fails the decoder unless entries and detached dots are in strict order, with counters above
   // zero, and no entry covers a detached dot.
   static VersionVector decode(Decoder& in);
@@ -91,6 +107,8 @@ class VersionVector {
     put_varint(out, counter);
     put_u64(out, stamp);
   }
+
+  static constexpr std::size_t entry_ahead_bytes = actor_bytes_fixed + 2 * varint_ahead_bytes + 8;
 
   std::vector<Entry>::iterator find(const Actor& actor);
   bool raise_known(const std::vector<Entry>& other);
