@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdio>
 #include <cstring>
+#include <deque>
 
 #include "bench/bench_support.h"
 #include "bench/wire/interrupt.h"
@@ -79,11 +80,25 @@ class LoadClient::Keys {
   }
 
   std::size_t draw() { return random_.below(count()); }
-  // A key that no put is outstanding for, where that matters.
-  std::size_t draw_idle() {
-    std::size_t key = draw();
-    while (contexts_ && busy_[key]) key = draw();
+  // A key to put; where that matters, one that no other put is outstanding for. Contexts lie all
+  // over the memory, so keys are drawn some puts ahead and theirs are near when it is their turn.
+  std::size_t draw_put() {
+    if (!contexts_) return draw();
+    do {
+      ahead_.push_back(draw_idle());
+      begin_put(ahead_.back());
+      __builtin_prefetch(&context_[ahead_.back()]);
+    } while (ahead_.size() <= std::min(drawn_ahead, count() / 4));
+    const ByteView soon = context_[ahead_[ahead_.size() / 2]];
+    for (std::size_t at = 0; at < soon.size(); at += cache_line_bytes)
+      __builtin_prefetch(soon.data() + at);
+    const std::size_t key = ahead_.front();
+    ahead_.pop_front();
     return key;
+  }
+  void give_back_drawn() {
+    for (const std::size_t key : ahead_) busy_[key] = false;
+    ahead_.clear();
   }
   void begin_put(std::size_t key) {
     if (contexts_) busy_[key] = true;
@@ -107,6 +122,14 @@ class LoadClient::Keys {
   }
 
  private:
+  static constexpr std::size_t drawn_ahead = 8;
+  static constexpr std::size_t cache_line_bytes = 64;
+
+  std::size_t draw_idle() {
+    std::size_t key = draw();
+    while (busy_[key]) key = draw();
+    return key;
+  }
   ByteView value_head(std::size_t key) const {
     return name(key).substr(0, std::min(key_bytes, value_.size()));
   }
@@ -116,6 +139,7 @@ class LoadClient::Keys {
   Bytes names_;
   std::vector<Bytes> context_;
   std::vector<bool> busy_;
+  std::deque<std::size_t> ahead_;  // marked as busy already
   Bytes filler_;
   Bytes value_;
 };
@@ -166,6 +190,7 @@ class LoadClient::Run {
     // What a new connection says goes out as well.
     for (const auto& connection : client_.connections_) RW_TRY(request_and_send(*connection));
     while (outstanding_ > 0) RW_TRY(wait_once());
+    keys_.give_back_drawn();
     result_.seconds = static_cast<double>(nanoseconds(now_ - begun)) / 1e9;
     result_.cpu_us = thread_cpu_us() - cpu_before;
     return std::move(result_);
@@ -272,7 +297,7 @@ class LoadClient::Run {
 
   std::size_t next_key() {
     if (order_ == Order::each_once) return next_in_order_++;
-    return operation_ == Operation::put ? keys_.draw_idle() : keys_.draw();
+    return operation_ == Operation::put ? keys_.draw_put() : keys_.draw();
   }
 
   Status watch(Connection& connection, bool for_room) {
