@@ -187,6 +187,7 @@ void NodeTransport::refuse_request(const Envelope& envelope) {
 void NodeTransport::send(std::vector<Envelope>& envelopes) {
   if (closed_) return envelopes.clear();
   now_ = shared_->clock->now();
+  const Envelope* encoded = nullptr;
   for (Envelope& envelope : envelopes) {
     if ((envelope.target & client_bit) != 0) {
       const std::uint32_t shard = (envelope.target & ~client_bit) >> client_shard_shift;
@@ -197,12 +198,20 @@ void NodeTransport::send(std::vector<Envelope>& envelopes) {
     } else if (envelope.target == own_) {
       deliver(envelope.source, envelope.stamp, std::move(envelope.message));
     } else if (const std::uint32_t member = envelope.target - 1; member < links_.size()) {
-      if (!links_[member]->send(envelope.stamp, envelope.message, now_) &&
+      // A write goes to each replica in turn: the bytes are the same.
+      if (encoded == nullptr || encoded->stamp != envelope.stamp ||
+          encoded->message != envelope.message) {
+        encoded_.clear();
+        append_unguarded(encoded_, envelope.stamp, envelope.message);
+        encoded = &envelope;
+      }
+      if (!links_[member]->send(encoded_, now_) &&
           std::find(unreachable_.begin(), unreachable_.end(), member) == unreachable_.end())
         unreachable_.push_back(member);
     }
   }
   envelopes.clear();
+  if (encoded_.capacity() > limits::peer_batch_bytes) encoded_ = {};
   for (const auto& link : links_)
     if (link) link->flush(now_);
   leave_parcels();

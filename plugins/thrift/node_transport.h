@@ -151,6 +151,7 @@ class NodeTransport final : public Transport {
   std::vector<Envelope> from_shards_;
   std::vector<std::vector<Envelope>> parcels_;  // for the other shards
   std::vector<std::uint32_t> unreachable_;      // members that a send found gone
+  Bytes encoded_;                               // the message that goes to peers, its room kept
 
   std::uint64_t accepted_ = 0;
   std::uint64_t refused_ = 0;

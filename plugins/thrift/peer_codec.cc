@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "engine/base/coding.h"
+#include "engine/base/hash.h"
 #include "plugins/thrift/thrift_memory.h"
 #include "thrift_generated/Peer.h"
 
@@ -17,8 +18,10 @@ using apache::thrift::protocol::TMessageType;
 
 // Keyspaces of a hello.
 constexpr std::int32_t elements_max = 4096;
-// Length of a message in a batch.
+// Of a batch, and of a message in it.
 constexpr std::size_t length_bytes = 4;
+// Of all messages of a batch: most are small, and one pass over many costs less than one over each.
+constexpr std::size_t checksum_bytes = 4;
 
 idl::PeerIdentity idl_of(const NodeIdentity& from) {
   idl::PeerIdentity identity;
@@ -143,24 +146,22 @@ Result<NodeIdentity> decode_welcome(ByteView frame) {
 std::size_t begin_batch(Bytes& out) {
   const std::size_t at = binary::begin_frame(out);
   out += batch_head();
-  out.append(length_bytes, '\0');
+  out.append(length_bytes + checksum_bytes, '\0');
   return at;
 }
 
-void append_message(Bytes& out, Timestamp stamp, const Message& message) {
-  const std::size_t at = out.size();
-  out.append(length_bytes, '\0');
-  ringwright::append_message(out, stamp, message);
-  Bytes length;
-  put_u32(length, static_cast<std::uint32_t>(out.size() - at - length_bytes));
-  out.replace(at, length_bytes, length);
+void append_message(Bytes& out, ByteView unguarded) {
+  put_u32(out, static_cast<std::uint32_t>(unguarded.size()));
+  out += unguarded;
 }
 
 void end_batch(Bytes& out, std::size_t at) {
   const std::size_t length_at = at + binary::frame_head_bytes + batch_head().size();
+  const std::size_t checksum_at = length_at + length_bytes;
   Bytes length;
-  binary::put_i32(length, static_cast<std::uint32_t>(out.size() - length_at - length_bytes));
+  binary::put_i32(length, static_cast<std::uint32_t>(out.size() - checksum_at));
   out.replace(length_at, length_bytes, length);
+  set_u32(out, checksum_at, checksum32(ByteView(out).substr(checksum_at + checksum_bytes)));
   binary::put_stop(out);
   binary::end_frame(out, at);
 }
@@ -175,15 +176,22 @@ BatchReader::BatchReader(ByteView frame) {
   rest_ = in.string();
   const auto end = in.field();
   is_batch_ = in.complete() && end.type == binary::Type::stop;
-  if (!is_batch_) rest_ = {};
+  if (!is_batch_) return;
+  Decoder batch(rest_);
+  const std::uint32_t checksum = batch.u32();
+  rest_ = batch.rest();
+  is_whole_ = !batch.failed() && checksum32(rest_) == checksum;
 }
 
 Result<StampedMessage> BatchReader::next() {
+  // Before all else, so that damage is never taken for a newer release's message.
+  if (!is_whole_)
+    return Status{Code::corrupt, "the batch fails its checksum: damaged or cut short"};
   Decoder in(rest_);
   const ByteView message = in.take(in.u32());
   if (in.failed()) return Status{Code::corrupt, "a message of the batch is cut short"};
   rest_ = in.rest();
-  return decode_message(message);
+  return decode_unguarded(message);
 }
 
 }  // namespace ringwright::wire::peer

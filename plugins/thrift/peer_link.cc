@@ -9,7 +9,7 @@ PeerLink::PeerLink(SocketAddress address, NodeId peer, Poller& poller, Poller::T
                    const std::atomic<Instant>& greeted_at)
     : address_(address), peer_(peer), poller_(poller), tag_(tag), greeted_at_(greeted_at) {}
 
-bool PeerLink::send(Timestamp stamp, const Message& message, Instant now) {
+bool PeerLink::send(ByteView unguarded, Instant now) {
   if (state_ == State::down && (now >= retry_at_ || greeted_at_ > down_since_)) connect(now);
   if (state_ == State::down) {
     ++dropped_;
@@ -22,7 +22,7 @@ bool PeerLink::send(Timestamp stamp, const Message& message, Instant now) {
     return true;  // the peer is slow, not gone
   }
   if (!batch_) batch_ = peer::begin_batch(out);
-  peer::append_message(out, stamp, message);
+  peer::append_message(out, unguarded);
   ++sent_;
   if (out.size() - *batch_ >= limits::peer_batch_bytes) end_batch();
   return true;

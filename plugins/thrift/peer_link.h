@@ -30,8 +30,9 @@ class PeerLink {
   PeerLink(SocketAddress address, NodeId peer, Poller& poller, Poller::Tag tag,
            const std::atomic<Instant>& greeted_at);
 
-  // False: it was dropped, for the peer cannot be reached now.
-  bool send(Timestamp stamp, const Message& message, Instant now);
+  // A message as `append_unguarded` encodes it. False: it was dropped, for the peer cannot be
+  // reached now.
+  bool send(ByteView unguarded, Instant now);
   void flush(Instant now);
 
   // What the poller says. A status: the connection is over, and why.

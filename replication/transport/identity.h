@@ -11,8 +11,8 @@
 namespace ringwright {
 
 // Of the messages between nodes (codec `native`).
-constexpr std::uint32_t peer_protocol_min = 1;
-constexpr std::uint32_t peer_protocol_max = 1;
+constexpr std::uint32_t peer_protocol_min = 2;
+constexpr std::uint32_t peer_protocol_max = 2;
 // Of the records that this release can read.
 constexpr std::uint32_t record_format_min = 1;
 constexpr std::uint32_t record_format_max = 1;

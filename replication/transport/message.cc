@@ -158,7 +158,7 @@ class Reader {
     value = static_cast<Integer>(read);
     if (value != read) in_.fail();
   }
-  void bytes(Bytes& value) { value = in_.bytes(); }
+  void bytes(Bytes& value) { value = Bytes(in_.bytes()); }
   void flag(bool& value) {
     const std::uint8_t read = in_.u8();
     if (read > 1) in_.fail();
@@ -296,14 +296,10 @@ bool read_fields(Reader& in, std::size_t type, Message& message, std::index_sequ
   return ((type == types && (fields(in, message.emplace<types>()), true)) || ...);
 }
 
+// Of bytes that are known to be whole, so that damage is never taken for a newer release's message.
 Status read_message(ByteView bytes, StampedMessage& stamped) {
-  if (bytes.size() < head_bytes + checksum_bytes)
-    return {Code::corrupt, "the message is cut short"};
-  const ByteView guarded = bytes.substr(0, bytes.size() - checksum_bytes);
-  // Before all else, so that damage is never taken for a newer release's message.
-  if (Decoder(bytes.substr(guarded.size())).u32() != checksum32(guarded))
-    return {Code::corrupt, "the message fails its checksum: damaged or cut short"};
-  Decoder head(guarded);
+  if (bytes.size() < head_bytes) return {Code::corrupt, "the message is cut short"};
+  Decoder head(bytes);
   const std::uint8_t format = head.u8();
   const std::uint8_t type = head.u8();
   stamped.stamp = head.u64();
@@ -418,25 +414,31 @@ Token shard_start(std::uint32_t shard, std::uint32_t shards) {
 
 Bytes encode_message(Timestamp stamp, const Message& message) {
   Bytes out;
-  append_message(out, stamp, message);
+  append_unguarded(out, stamp, message);
+  put_u32(out, checksum32(out));
   return out;
 }
 
-void append_message(Bytes& out, Timestamp stamp, const Message& message) {
-  const std::size_t start = out.size();
+Result<StampedMessage> decode_message(ByteView bytes) {
+  if (bytes.size() < head_bytes + checksum_bytes)
+    return Status{Code::corrupt, "the message is cut short"};
+  const ByteView guarded = bytes.substr(0, bytes.size() - checksum_bytes);
+  if (Decoder(bytes.substr(guarded.size())).u32() != checksum32(guarded))
+    return Status{Code::corrupt, "the message fails its checksum: damaged or cut short"};
+  return decode_unguarded(guarded);
+}
+
+void append_unguarded(Bytes& out, Timestamp stamp, const Message& message) {
   Room room(out, message_bytes_bound(message));
   put_u8(room, message_format);
   put_u8(room, static_cast<std::uint8_t>(message.index()));
   put_u64(room, stamp);
   Writer writer(room);
   std::visit([&writer](const auto& typed) { fields(writer, typed); }, message);
-  put_u32(room, 0);
   room.finish();
-  const std::size_t checksum_at = out.size() - checksum_bytes;
-  set_u32(out, checksum_at, checksum32(ByteView(out).substr(start, checksum_at - start)));
 }
 
-Result<StampedMessage> decode_message(ByteView bytes) {
+Result<StampedMessage> decode_unguarded(ByteView bytes) {
   // Read where it is returned: a message is large.
   Result<StampedMessage> decoded{std::in_place};
   if (Status read = read_message(bytes, *decoded); !read.is_ok()) decoded = std::move(read);

@@ -171,13 +171,15 @@ Token shard_start(std::uint32_t shard, std::uint32_t shards);
 
 // The codec `native`: type number, stamp, fields in order; then a checksum. docs/formats.md.
 Bytes encode_message(Timestamp stamp, const Message& message);
-// The same behind what `out` holds already.
-void append_message(Bytes& out, Timestamp stamp, const Message& message);
 struct StampedMessage {
   Timestamp stamp = 0;
   Message message;
 };
 Result<StampedMessage> decode_message(ByteView bytes);
+// The same without the checksum, behind what `out` holds already: for a transport that guards many
+// messages at once.
+void append_unguarded(Bytes& out, Timestamp stamp, const Message& message);
+Result<StampedMessage> decode_unguarded(ByteView bytes);
 // About how many bytes the message takes encoded; never less than it really takes.
 std::size_t message_bytes_bound(const Message& message);
 

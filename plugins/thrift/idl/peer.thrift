@@ -38,7 +38,7 @@ exception PeerRefused {
 
 service Peer {
   PeerWelcome hello(1: PeerHello hello) throws (1: PeerRefused refused),
-  /** Messages of the codec `native`, each behind its length (u32, little-endian) and with a checksum
-   *  of its own (docs/formats.md). */
+  /** A checksum, then messages of the codec `native`, each behind its length (u32, little-endian;
+   *  docs/formats.md). */
   oneway void deliver(1: binary batch)
 }

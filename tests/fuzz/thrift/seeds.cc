@@ -136,9 +136,10 @@ void keep_answers() {
   const std::size_t at = peer::begin_batch(out);
   for (const Message& message : std::vector<Message>{get, put, reply, ReplicaRead{}, read, write,
                                                      ReplicaWriteReply{}, Ping{}, Pong{}, piece}) {
-    const Bytes encoded = encode_message(5, message);
-    keep("messages", ByteView(encoded).substr(0, encoded.size() - 4));
-    peer::append_message(out, 5, message);
+    Bytes encoded;
+    append_unguarded(encoded, 5, message);
+    keep("messages", encoded);
+    peer::append_message(out, encoded);
   }
   peer::end_batch(out, at);
   keep_frame(out);

@@ -9,6 +9,12 @@
 namespace ringwright::wire {
 namespace {
 
+void append(Bytes& batch, Timestamp stamp, const Message& message) {
+  Bytes encoded;
+  append_unguarded(encoded, stamp, message);
+  peer::append_message(batch, encoded);
+}
+
 class HostilePeerTest : public ::testing::TestWithParam<std::uint32_t> {
  protected:
   static TestNode::Options options() {
@@ -28,7 +34,7 @@ class HostilePeerTest : public ::testing::TestWithParam<std::uint32_t> {
   static Bytes batch_of(const std::vector<Message>& messages) {
     Bytes out;
     const std::size_t at = peer::begin_batch(out);
-    for (const Message& message : messages) peer::append_message(out, 5, message);
+    for (const Message& message : messages) append(out, 5, message);
     peer::end_batch(out, at);
     return out;
   }
@@ -85,7 +91,9 @@ TEST_P(HostilePeerTest, EveryMismatchIsRefusedByNameOnBothSides) {
   const Case cases[] = {
       {"cluster", [](NodeIdentity& caller, NodeId&) { caller.cluster = "other"; }},
       {"protocol",
-       [](NodeIdentity& caller, NodeId&) { caller.protocol_min = 2, caller.protocol_max = 9; }},
+       [](NodeIdentity& caller, NodeId&) {
+         caller.protocol_min = peer_protocol_max + 1, caller.protocol_max = 9;
+       }},
       {"record format",
        [](NodeIdentity& caller, NodeId&) { caller.record_min = 2, caller.record_max = 9; }},
       {"ring", [](NodeIdentity& caller, NodeId&) { ++caller.ring_epoch; }},
@@ -258,7 +266,7 @@ TEST(PeerCodecTest, NoFlippedBitAndNoCutIsTakenForAMessage) {
   const std::vector<Message> messages = {put, write, Ping{}};
   Bytes frame;
   const std::size_t at = peer::begin_batch(frame);
-  for (const Message& message : messages) peer::append_message(frame, 77, message);
+  for (const Message& message : messages) append(frame, 77, message);
   peer::end_batch(frame, at);
   const Bytes body = frame.substr(4);
   const auto read_all = [&](ByteView bytes) {
