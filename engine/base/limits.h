@@ -108,6 +108,10 @@ constexpr std::uint64_t memory_log_open_rewrite_bytes = 1024 * 1024;
 constexpr std::uint64_t memory_log_sync_rewrite_bytes = 64 * 1024 * 1024;
 constexpr std::size_t memory_log_record_bytes_max = 1024 * 1024 * 1024;
 constexpr std::size_t memory_log_snapshot_record_bytes = 64 * 1024;
+// Free space that engines keep ahead on a disk is looked at again after so much was written, at
+// most, and after so long.
+constexpr std::uint64_t free_space_look_bytes = 1024 * 1024;
+constexpr Nanoseconds free_space_look_after = milliseconds(10);
 // WiredTiger. Iterators and calls under way in one instance, each with a session of its own.
 constexpr std::size_t wiredtiger_sessions_max = 1024;
 // How long a write is tried again after a conflict, and how long a call may help a full cache to
@@ -116,10 +120,9 @@ constexpr Nanoseconds wiredtiger_write_deadline = seconds(1);
 constexpr Nanoseconds wiredtiger_cache_wait = seconds(1);
 // How often the background looks whether a checkpoint is due, or a lost connection can be restored.
 constexpr Nanoseconds wiredtiger_tick = milliseconds(100);
-// Free space that writes leave on a disk, above what the cache still has to write, and how much may
-// be written before it is looked at again: the library does not survive a full disk.
+// Free space that writes leave on a disk, above what the cache still has to write: the library does
+// not survive a full disk.
 constexpr std::uint64_t wiredtiger_free_bytes_min = 8 * 1024 * 1024;
-constexpr std::uint64_t wiredtiger_free_check_bytes = 1024 * 1024;
 // No writes for this long after it found no room for something.
 constexpr Nanoseconds wiredtiger_space_pause = seconds(1);
 // Its messages: LOG and LOG.old take at most twice this.

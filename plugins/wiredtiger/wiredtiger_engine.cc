@@ -1,7 +1,5 @@
 #include "plugins/wiredtiger/wiredtiger_engine.h"
 
-#include <sys/statvfs.h>
-
 #include <algorithm>
 #include <charconv>
 #include <chrono>
@@ -45,13 +43,6 @@ using Way = DamagedPlaces::Way;
 Status would_block_status() { return {Code::would_block, "needs I/O"}; }
 
 bool may_be_retried(int error) { return error == WT_ROLLBACK || error == WT_CACHE_FULL; }
-
-// Of the disk; all there can be when it is not known.
-std::uint64_t free_bytes(const std::string& directory) {
-  struct statvfs found {};
-  if (::statvfs(directory.c_str(), &found) != 0) return UINT64_MAX;
-  return std::uint64_t{found.f_bavail} * found.f_frsize;
-}
 
 std::uint64_t bytes_of(const WriteBatch& batch) {
   std::uint64_t bytes = log_record_bytes;
@@ -196,6 +187,11 @@ Status WiredtigerEngine::open_locked(const EngineContext& context) {
     return opened;
   }
   clock_ = make_system_clock();
+  space_.emplace(
+      SpaceReserve::Settings{.directory = directory_,
+                             .look_bytes = limits::free_space_look_bytes,
+                             .look_after = limits::free_space_look_after},
+      [directory] { return disk_space(directory).free_bytes; }, clock_);
   checkpoint_time_ = clock_->now();
   gate_.open();
   caretaker_.start([this] {
@@ -421,26 +417,13 @@ Status WiredtigerEngine::write_failure(int error, Reach reach, const Bytes* touc
 }
 
 // Room is kept for what the cache must still write, because the library panics without.
-bool WiredtigerEngine::has_room(std::uint64_t bytes) {
-  const std::uint64_t free = free_bytes(directory_);
-  const auto lease = instance_->take_session();
-  const std::uint64_t dirty = lease ? read_cache(lease->session()).dirty_bytes : 0;
-  return free >= limits::wiredtiger_free_bytes_min + dirty + bytes;
-}
-
 Status WiredtigerEngine::check_space(std::uint64_t bytes) {
-  const auto taken = static_cast<std::int64_t>(bytes);
-  const bool missed = instance_->events().lacks_space();
-  if (!missed && allowance_bytes_.fetch_sub(taken, std::memory_order_relaxed) >= taken)
-    return ok_status();
-  if (!missed && has_room(bytes)) {
-    out_of_space_.store(false, std::memory_order_relaxed);
-    allowance_bytes_.store(limits::wiredtiger_free_check_bytes, std::memory_order_relaxed);
-    return ok_status();
-  }
-  allowance_bytes_.store(0, std::memory_order_relaxed);
-  out_of_space_.store(true, std::memory_order_relaxed);
-  return {Code::no_space, "disk of '" + directory_ + "' is nearly full: free some space"};
+  if (instance_->events().lacks_space()) return space_->refuse();
+  return space_->admit(bytes, [&] {
+    const auto lease = instance_->take_session();
+    const std::uint64_t dirty = lease ? read_cache(lease->session()).dirty_bytes : 0;
+    return limits::wiredtiger_free_bytes_min + dirty;
+  });
 }
 
 Status WiredtigerEngine::sync(std::uint64_t sequence, MayBlock may_block) {
@@ -624,7 +607,7 @@ double WiredtigerEngine::pressure() {
   const CallGate::Pass pass(gate_);
   try {
     if (!pass) return reviving_.load() == Trouble::none ? 0 : 1;
-    if (!admission(pass, true).is_ok() || out_of_space_.load()) return 1;
+    if (!admission(pass, true).is_ok() || space_->is_short()) return 1;
     if (instance_->events().lacks_space()) return 1;
     const auto lease = instance_->take_session();
     if (!lease) return 1;
@@ -677,7 +660,7 @@ bool WiredtigerEngine::checkpoint_due() {
   const bool due = (options_.checkpoint_bytes != 0 && since >= options_.checkpoint_bytes) ||
                    (options_.checkpoint_wait != 0 && waited >= options_.checkpoint_wait) ||
                    // Gives room, for the log before it can go.
-                   (out_of_space_.load() && waited >= seconds(1));
+                   (space_->is_short() && waited >= seconds(1));
   return due;
 }
 
@@ -689,7 +672,7 @@ void WiredtigerEngine::revive() {
   if (instance_) {
     const Trouble trouble = instance_->trouble();
     if (trouble == Trouble::none || trouble == Trouble::failed) return;
-    if (free_bytes(directory_) < limits::wiredtiger_free_bytes_min) return;
+    if (disk_space(directory_).free_bytes < limits::wiredtiger_free_bytes_min) return;
     reviving_.store(trouble, std::memory_order_release);
     gate_.shut();
     // An iterator keeps the connection: its owner must see the error and let go first.
@@ -700,7 +683,7 @@ void WiredtigerEngine::revive() {
   }
   const Status opened = reconnect();
   if (opened.is_ok()) {
-    allowance_bytes_.store(0);
+    space_->expect_look();
     gate_.open();
     reviving_.store(Trouble::none, std::memory_order_release);
     return;

@@ -4,11 +4,13 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/base/call_gate.h"
 #include "engine/base/clock.h"
+#include "engine/base/space_reserve.h"
 #include "engine/storage_engine.h"
 #include "plugins/wiredtiger/caretaker.h"
 #include "plugins/wiredtiger/figures.h"
@@ -81,7 +83,6 @@ class WiredtigerEngine final : public StorageEngine {
   int commit(const SessionPool::Lease& lease, std::uint64_t bytes);
   Status write_failure(int error, Reach reach, const Bytes* touched);
   Status check_space(std::uint64_t bytes);
-  bool has_room(std::uint64_t bytes);
   Status sync_through(std::uint64_t sequence);
   Result<std::uint64_t> drop_admitted(const KeyRange& range);
   int drop_once(const SessionPool::Lease& lease, const KeyRange& range, Reach& reach);
@@ -122,9 +123,7 @@ class WiredtigerEngine final : public StorageEngine {
   std::atomic<std::uint64_t> synced_through_{0};
   std::mutex sync_mutex_;
 
-  // What may still be written before the free space is looked at again.
-  std::atomic<std::int64_t> allowance_bytes_{0};
-  std::atomic<bool> out_of_space_{false};
+  std::optional<SpaceReserve> space_;  // of an open engine
 
   std::atomic<std::uint64_t> written_bytes_{0};
   std::uint64_t checkpoint_bytes_ = 0;  // of `written_bytes_`, at the last one; the caretaker's
