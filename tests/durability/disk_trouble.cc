@@ -46,8 +46,9 @@ class Session {
     ::_exit(child_failed);
   }
 
-  void fill_and_free() {
+  void fill_and_free(Filling filling) {
     for (int cycle = 0; cycle < cycles; ++cycle) {
+      plan_.power->hides_budget = filling == Filling::unseen;
       plan_.power->budget_bytes =
           plan_.power->used_bytes + static_cast<std::uint64_t>(random_.between(1000, 400'000));
       fill();
@@ -211,9 +212,9 @@ class Session {
 
 }  // namespace
 
-void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures) {
+void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures, Filling filling) {
   Session session(plan, figures);
-  session.fill_and_free();
+  session.fill_and_free(filling);
   if (plan.power->unknown_calls != 0) session.fail("a call that the model does not know");
   ::_exit(child_verified);
 }

@@ -21,7 +21,10 @@ struct TroubleFigures {
 
 // The disk fills and is freed again, many times, without a reopen. A write that is refused must
 // have changed nothing; after the freeing writes must come through; a reopen finds them all.
-[[noreturn]] void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures);
+// `Filling::unseen`: who looks how much room is left does not see it until something was refused.
+enum class Filling : unsigned char { in_sight, unseen };
+[[noreturn]] void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures,
+                                     Filling filling);
 
 // One sync of the disk fails. If the engine's sync fails for it, none may succeed later, nor may a
 // write.

@@ -47,7 +47,7 @@ class DiskTrouble : public testing::TestWithParam<std::string> {
     return page.failure.data();
   }
 
-  void fill_disks() {
+  void fill_disks(Filling filling = Filling::in_sight) {
     for (const Durability durability : {Durability::os, Durability::disk}) {
       for (std::uint64_t seed = 1; seed <= 2; ++seed) {
         SCOPED_TRACE("class " + std::string(durability_name(durability)) + ", seed " +
@@ -56,10 +56,11 @@ class DiskTrouble : public testing::TestWithParam<std::string> {
         std::filesystem::remove_all(plan_.root);
         std::filesystem::create_directory(plan_.root);
         power_->budget_bytes = PowerPage::no_budget;
+        power_->hides_budget = false;
         plan_.page = page.get();
         plan_.seed = seed;
         plan_.durability = durability;
-        ASSERT_EQ(run(*page, [&] { run_on_a_full_disk(plan_, *figures_); }), "");
+        ASSERT_EQ(run(*page, [&] { run_on_a_full_disk(plan_, *figures_, filling); }), "");
         lose_power_and_verify(*page);
       }
     }

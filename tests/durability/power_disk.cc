@@ -260,6 +260,7 @@ bool is_full(const PowerDiskState& disk) {
 
 int refuse_full(PowerDiskState& disk) {
   ++disk.page->refused_writes;
+  disk.page->hides_budget = false;
   errno = ENOSPC;
   return -1;
 }
@@ -657,6 +658,7 @@ void note_tree(PowerDiskState& disk, const std::string& path) {
 void show_budget(PowerDiskState& disk, struct statvfs& found) {
   const std::uint64_t budget = disk.page->budget_bytes.load();
   if (budget == PowerPage::no_budget || found.f_frsize == 0) return;
+  if (disk.page->hides_budget.load()) return;
   const std::uint64_t used = disk.page->used_bytes.load();
   const std::uint64_t blocks = budget > used ? (budget - used) / found.f_frsize : 0;
   found.f_bfree = std::min<std::uint64_t>(found.f_bfree, blocks);

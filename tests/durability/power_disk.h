@@ -28,6 +28,9 @@ struct PowerPage {
 
   // Knobs. Files below the root may not grow beyond the budget in total: ENOSPC.
   std::atomic<std::uint64_t> budget_bytes = no_budget;
+  // Who asks how much room there is does not see the budget until something was refused: as if
+  // another program had taken the room just now. Goes out by itself then.
+  std::atomic<bool> hides_budget = false;
   std::atomic<std::uint64_t> fail_sync_in = 0;  // the n-th sync from now fails with EIO; 0: none
   std::atomic<std::uint64_t> sync_delay_us = 0;
   // Of 65536 writes, how many rest on the disk at once, as if the kernel had just written back.
