@@ -112,6 +112,12 @@ constexpr std::size_t memory_log_snapshot_record_bytes = 64 * 1024;
 // most, and after so long.
 constexpr std::uint64_t free_space_look_bytes = 1024 * 1024;
 constexpr Nanoseconds free_space_look_after = milliseconds(10);
+// RocksDB. Free space that writes leave on a disk, above the memtables that are not flushed and a
+// new log: a share of the memtable's size within these bounds. Of a small disk all of that is at
+// most this part.
+constexpr std::uint64_t rocksdb_free_bytes_min = 64 * 1024;
+constexpr std::uint64_t rocksdb_free_bytes_max = 8 * 1024 * 1024;
+constexpr std::uint64_t rocksdb_free_part_of_disk = 8;
 // WiredTiger. Iterators and calls under way in one instance, each with a session of its own.
 constexpr std::size_t wiredtiger_sessions_max = 1024;
 // How long a write is tried again after a conflict, and how long a call may help a full cache to

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "engine/base/guarded.h"
+#include "engine/base/limits.h"
 #include "engine/engine_directory.h"
 #include "engine/iterators.h"
 #include "plugins/rocksdb/convert.h"
@@ -18,6 +19,7 @@
 #include "plugins/rocksdb/merge_operator.h"
 #include "plugins/rocksdb/options.h"
 #include "plugins/rocksdb/range_iterator.h"
+#include "plugins/rocksdb/space_errors.h"
 
 namespace ringwright {
 namespace {
@@ -29,8 +31,12 @@ constexpr std::size_t multi_get_piece = 32;
 constexpr std::size_t multi_get_keys_min = 4;
 // A thread keeps its batch buffer between writes unless it has grown beyond this.
 constexpr std::size_t kept_batch_bytes_max = 256 * 1024;
-// A full disk must have this much room beside that for the memtables before writes go on.
-constexpr std::uint64_t resume_reserve_bytes = 1024 * 1024;
+// What a dropped range takes in the log beside its keys, roughly.
+constexpr std::uint64_t log_record_bytes = 64;
+// Parts of a memtable: what is left free beside what is known to be needed, and what may be written
+// before the free space is looked at again. A memtable is rarely full just between two looks.
+constexpr std::uint64_t free_part_of_memtable = 8;
+constexpr std::uint64_t look_part_of_memtable = 64;
 // From here on RocksDB delays or is about to delay writers.
 constexpr double pressure_at_slowdown = 0.7;
 
@@ -67,14 +73,21 @@ Status check_not_headless(const std::string& directory) {
 
 // The first record of a new log: a range without keys, which takes a number and drops nothing. It
 // says durably with which number the log begins; a hole there would else go unseen, because nothing
-// comes before it in the logs that a recovery reads. And it keeps the memtable from being empty
-// when a write fails: RocksDB resumes by flushing, and leaves a failed log in use when there is
-// nothing to flush (seen in 7.8.3: the next write ends the process).
+// comes before it in the logs that a recovery reads.
 Status begin_log(rocksdb::DB& db) {
   rocksdb::WriteOptions synced;
   synced.sync = true;
   const rocksdb::Slice key("begin");
   return to_status(db.DeleteRange(synced, db.DefaultColumnFamily(), key, key), "begin the log");
+}
+
+// What RocksDB sets aside when it begins a log.
+std::uint64_t new_log_bytes(const rocksdb::Options& options) {
+  std::uint64_t bytes = options.write_buffer_size + options.write_buffer_size / 10;
+  if (options.max_total_wal_size > 0) bytes = std::min(bytes, options.max_total_wal_size);
+  if (options.db_write_buffer_size > 0)
+    bytes = std::min<std::uint64_t>(bytes, options.db_write_buffer_size);
+  return bytes;
 }
 
 // The parent of a path with '/' between its parts; empty for a single part.
@@ -90,6 +103,21 @@ double between_bounds(double value, double slowdown, double stop) {
   if (stop <= slowdown) return 1;
   const double beyond = (value - slowdown) / (stop - slowdown);
   return std::min(1.0, pressure_at_slowdown + (1 - pressure_at_slowdown) * beyond);
+}
+
+// A sync that a full disk has hindered without losing a page: it had no room to note several synced
+// logs in the manifest, or came upon a log in which a write had just failed, whose own error is
+// what counts. One whose fdatasync found the disk full may have lost pages.
+bool is_hindered_sync(const rocksdb::Status& native) {
+  const std::string text = native.ToString();
+  if (native.IsNoSpace()) return text.find("sync") == std::string::npos;
+  return native.IsIOError() && text.find("Writer has previous error") != std::string::npos;
+}
+
+// A stalled write that finds RocksDB stopped by an error tells it in words only.
+bool waited_for_a_full_disk(const rocksdb::Status& native) {
+  return native.IsIncomplete() &&
+         native.ToString().find(rocksdb::Status::NoSpace().ToString()) != std::string::npos;
 }
 
 rocksdb::WriteBatch& cleared_batch() {
@@ -140,34 +168,48 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   RW_TRY(check_not_headless(directory));
 
   options->info_log = make_info_log(directory, options->max_log_file_size, options->info_log_level);
-  auto instance = std::make_shared<Instance>();
-  instance->lock = std::move(*lock);
-  options->wal_filter = &instance->log_continuity;
-  rocksdb::DB* db = nullptr;
-  const rocksdb::Status opened = rocksdb::DB::Open(*options, directory, &db);
-  instance->db.reset(db);
-  if (!opened.ok()) return to_open_status(opened, directory);
-  if (const std::uint64_t left_out = instance->log_continuity.batches_left_out(); left_out > 0)
-    rocksdb::Warn(options->info_log,
-                  "left out %llu batches that lay behind a hole in the unsynced part of the logs",
-                  static_cast<unsigned long long>(left_out));
-  if (context.durability != Durability::none) RW_TRY(begin_log(*db));
-
-  instance_ = std::move(instance);
-  db_ = db;
+  options->listeners.push_back(std::make_shared<SpaceErrors>());
+  options_ = std::move(*options);
+  directory_ = directory;
+  durability_ = context.durability;
+  RW_TRY(connect(std::move(*lock)));
+  if (durability_ != Durability::none) {
+    const Status begun = begin_log(*db_);
+    if (!begun.is_ok()) {
+      db_ = nullptr;
+      instance_.reset();
+      return begun;
+    }
+  }
+  // Each numbered write takes at least one of RocksDB's own numbers, so ours never repeat.
+  written_.store(db_->GetLatestSequenceNumber());
   disk_ = context.disk;
   path_ = context.path;
-  directory_ = directory;
   prepare_calls(context);
   gate_.open();
   return ok_status();
 }
 
+// Opens the database, which recovers it. The directory's lock is let go if that fails.
+Status RocksdbEngine::connect(std::unique_ptr<DirectoryLock> lock) {
+  auto instance = std::make_shared<Instance>();
+  instance->lock = std::move(lock);
+  options_.wal_filter = &instance->log_continuity;
+  rocksdb::DB* db = nullptr;
+  const rocksdb::Status opened = rocksdb::DB::Open(options_, directory_, &db);
+  instance->db.reset(db);
+  if (!opened.ok()) return to_open_status(opened, directory_);
+  if (const std::uint64_t left_out = instance->log_continuity.batches_left_out(); left_out > 0)
+    rocksdb::Warn(options_.info_log,
+                  "left out %llu batches that lay behind a hole in the unsynced part of the logs",
+                  static_cast<unsigned long long>(left_out));
+  instance_ = std::move(instance);
+  db_ = db;
+  return ok_status();
+}
+
 void RocksdbEngine::prepare_calls(const EngineContext& context) {
-  durability_ = context.durability;
   merges_ = context.policy != nullptr;
-  // Each numbered write takes at least one of RocksDB's own numbers, so ours never repeat.
-  written_.store(db_->GetLatestSequenceNumber());
   cached_read_ = blocking_read_;
   cached_read_.read_tier = rocksdb::kBlockCacheTier;
   blocking_write_.disableWAL = durability_ == Durability::none;
@@ -182,6 +224,24 @@ void RocksdbEngine::prepare_calls(const EngineContext& context) {
   stall_.pending_bytes_stop = actual.hard_pending_compaction_bytes_limit;
   stall_.write_buffer_bytes = actual.write_buffer_size;
   stall_.write_buffers = static_cast<std::uint64_t>(std::max(1, actual.max_write_buffer_number));
+  keep_space(actual);
+}
+
+void RocksdbEngine::keep_space(const rocksdb::Options& actual) {
+  const std::uint64_t memtable = actual.write_buffer_size;
+  const std::uint64_t log = durability_ == Durability::none ? 0 : new_log_bytes(actual);
+  const std::uint64_t most = disk_space(directory_).all_bytes / limits::rocksdb_free_part_of_disk;
+  space_margin_ =
+      std::min(most, std::clamp(memtable / free_part_of_memtable, limits::rocksdb_free_bytes_min,
+                                limits::rocksdb_free_bytes_max));
+  space_kept_ = std::min(most, log + space_margin_);
+  space_.emplace(
+      SpaceReserve::Settings{
+          .directory = directory_,
+          .advice = ", or set a smaller write_buffer_size",
+          .look_bytes = std::min(memtable / look_part_of_memtable, limits::free_space_look_bytes),
+          .look_after = limits::free_space_look_after},
+      [directory = directory_] { return disk_space(directory).free_bytes; }, make_system_clock());
 }
 
 // A table that cannot be read in one place is not to be trusted in others; without a table's name
@@ -205,11 +265,12 @@ Status RocksdbEngine::read_failure(const rocksdb::Status& native, ByteView key) 
 
 RocksdbEngine::Answers RocksdbEngine::multi_get(std::span<const Bytes> keys, MayBlock may_block) {
   Answers answers;
+  if (may_block == MayBlock::yes) await_reopening();
   const CallGate::Pass pass(gate_);
   try {
     answers.reserve(keys.size());
     if (!pass) {
-      answers.assign(keys.size(), closed_status());
+      answers.assign(keys.size(), not_open(false));
     } else if (may_block == MayBlock::no) {
       // RocksDB's MultiGet reads files whatever its read tier is (seen in 7.8.3); Get does not.
       get_each(keys, cached_read_, answers);
@@ -261,8 +322,12 @@ void RocksdbEngine::get_together(std::span<const Bytes> keys, Answers& answers) 
 }
 
 Result<std::uint64_t> RocksdbEngine::write(const WriteBatch& batch, MayBlock may_block) {
+  if (out_of_space_.load(std::memory_order_acquire)) {
+    if (may_block == MayBlock::no) return would_block_status();
+    RW_TRY(guarded("write", [&] { return revive(); }));
+  }
   const CallGate::Pass pass(gate_);
-  if (!pass) return closed_status();
+  if (!pass) return not_open(true);
   if (failed_.load(std::memory_order_acquire)) return failure();
   try {
     return write_admitted(batch, may_block);
@@ -273,10 +338,6 @@ Result<std::uint64_t> RocksdbEngine::write(const WriteBatch& batch, MayBlock may
 
 Result<std::uint64_t> RocksdbEngine::write_admitted(const WriteBatch& batch, MayBlock may_block) {
   if (batch.empty()) return written_.load();
-  if (out_of_space_.load(std::memory_order_acquire)) {
-    if (may_block == MayBlock::no) return would_block_status();
-    RW_TRY(resume());
-  }
   rocksdb::WriteBatch& native = cleared_batch();
   for (const WriteBatch::Operation& operation : batch.operations()) {
     if (operation.kind == WriteBatch::Kind::merge && !merges_)
@@ -284,16 +345,18 @@ Result<std::uint64_t> RocksdbEngine::write_admitted(const WriteBatch& batch, May
     const rocksdb::Status appended = append_to(native, operation);
     if (!appended.ok()) return to_status(appended, "write " + printable(operation.key));
   }
+  RW_TRY(check_space(native.GetDataSize()));
   const rocksdb::Status status =
       db_->Write(may_block == MayBlock::yes ? blocking_write_ : unstalled_write_, &native);
   if (status.ok()) return written_.fetch_add(1) + 1;
+  if (waited_for_a_full_disk(status)) return write_failure({Code::no_space, status.ToString()});
   return write_failure(to_status(status, "write"));
 }
 
 Status RocksdbEngine::write_failure(const Status& cause) {
   switch (cause.code()) {
     case Code::no_space:
-      // At most torn in the log, which `resume` leaves behind and a recovery drops.
+      // At most torn in the log, where the next recovery drops it.
       out_of_space_.store(true, std::memory_order_release);
       return cause;
     case Code::would_block:
@@ -306,29 +369,102 @@ Status RocksdbEngine::write_failure(const Status& cause) {
   }
 }
 
+// After RocksDB met a full disk, when there is room again. It is opened anew, for its own way to
+// resume has holes (seen in 7.8.3): it goes on with a log whose very first record has failed, it
+// waits for ever for a flush that was about to begin, and it takes itself for lost where it could
+// not begin a log. Whatever was written is in the logs, in the system's hands at least, and what is
+// torn in them was refused; without logs there is only its own way.
+Status RocksdbEngine::revive() {
+  const std::lock_guard lock(lifecycle_mutex_);
+  if (finished_ || failed_.load() || !out_of_space_.load()) return ok_status();
+  RW_TRY(space_->look(0, instance_ ? space_needed() : space_kept_));
+  std::unique_ptr<DirectoryLock> directory_lock;
+  if (instance_) {
+    if (durability_ == Durability::none) return resume();
+    reviving_.store(true, std::memory_order_release);
+    gate_.shut();
+    // An iterator keeps the database: its owner must let go first.
+    if (instance_.use_count() > 1) {
+      gate_.open();
+      reviving_.store(false, std::memory_order_release);
+      return {Code::no_space, "disk was full; waiting for the last iterator to end"};
+    }
+    rocksdb::Info(options_.info_log, "opened anew: the disk was full and has room again");
+    db_ = nullptr;
+    directory_lock = std::move(instance_->lock);
+    damage_before_ = instance_->damage.ranges();
+    instance_->db->Close().PermitUncheckedError();  // it failed before
+    instance_.reset();
+  }
+  const Status opened = reconnect(std::move(directory_lock));
+  if (opened.code() == Code::no_space) return opened;
+  if (!opened.is_ok()) return fail(opened.code(), opened);
+  for (const KeyRange& range : damage_before_) instance_->damage.note(range);
+  // Should there be no room for that, it can be read at least.
+  const Status begun = begin_log(*db_);
+  if (begun.is_ok()) out_of_space_.store(false, std::memory_order_release);
+  gate_.open();
+  reviving_.store(false, std::memory_order_release);
+  return begun.is_ok() || begun.code() == Code::no_space ? begun : fail(begun.code(), begun);
+}
+
+Status RocksdbEngine::reconnect(std::unique_ptr<DirectoryLock> lock) {
+  if (!lock) {
+    auto taken = disk_->lock(path_);
+    if (!taken) return taken.error();
+    lock = std::move(*taken);
+  }
+  return connect(std::move(lock));
+}
+
 Status RocksdbEngine::resume() {
-  const std::lock_guard lock(resume_mutex_);
-  if (!out_of_space_.load(std::memory_order_acquire)) return ok_status();
-  if (!has_room_to_resume()) return {Code::no_space, "disk was full; waiting for free space"};
   const rocksdb::Status status = db_->Resume();
-  // RocksDB itself is at it: every five seconds it looks whether there is room.
+  // A compaction had no room either: every five seconds RocksDB looks whether it may go on.
   if (status.IsBusy()) return {Code::no_space, "disk was full; waiting for RocksDB to go on"};
   RW_TRY(to_status(status, "resume after the disk was full"));
-  if (durability_ != Durability::none) RW_TRY(begin_log(*db_));
   out_of_space_.store(false, std::memory_order_release);
   return ok_status();
 }
 
-// For what resuming flushes, and for the first writes after it.
-bool RocksdbEngine::has_room_to_resume() {
-  std::uint64_t free = 0;
-  if (!db_->GetEnv()->GetFreeSpace(directory_, &free).ok()) return true;
-  return free >= property(rocksdb::DB::Properties::kCurSizeAllMemTables) + resume_reserve_bytes;
+// For reads that may wait.
+void RocksdbEngine::await_reopening() {
+  if (reviving_.load(std::memory_order_acquire))
+    guarded("open again", [&] { return revive(); }).ignore("the read tells whether it is open");
+}
+
+// Why a call did not get in.
+Status RocksdbEngine::not_open(bool changes) const {
+  if (failed_.load(std::memory_order_acquire)) return failure();
+  if (!reviving_.load(std::memory_order_acquire)) return closed_status();
+  return changes ? Status(Code::no_space, "disk was full; waiting for free space")
+                 : Status(Code::busy, "being opened again: the disk was full");
+}
+
+// What must go to the disk whether or not anything is written from now on, and what is kept free.
+std::uint64_t RocksdbEngine::space_needed() { return memtable_bytes() + space_kept_; }
+
+std::uint64_t RocksdbEngine::memtable_bytes() {
+  return property(rocksdb::DB::Properties::kCurSizeAllMemTables);
+}
+
+Status RocksdbEngine::check_space(std::uint64_t bytes) {
+  return space_->admit(bytes, [this] { return space_needed(); });
+}
+
+// A flush makes room, that of a log, so it may use what is kept for the next one.
+Status RocksdbEngine::check_space_to_flush() {
+  if (disk_space(directory_).free_bytes >= memtable_bytes() + space_margin_) return ok_status();
+  return {Code::no_space, "disk of '" + directory_ + "' has no room for a flush: free some space"};
 }
 
 Status RocksdbEngine::sync(std::uint64_t sequence, MayBlock may_block) {
+  // The log that could not grow must not be synced again.
+  if (out_of_space_.load(std::memory_order_acquire) && durability_ == Durability::disk) {
+    if (may_block == MayBlock::no) return would_block_status();
+    RW_TRY(guarded("sync", [&] { return revive(); }));
+  }
   const CallGate::Pass pass(gate_);
-  if (!pass) return closed_status();
+  if (!pass) return not_open(true);
   if (failed_.load(std::memory_order_acquire)) return failure();
   if (durability_ != Durability::disk) return ok_status();
   if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
@@ -341,18 +477,24 @@ Status RocksdbEngine::sync_through(std::uint64_t sequence) {
   if (failed_.load(std::memory_order_acquire)) return failure();
   // Another thread's sync may have covered this one while it waited.
   if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
-  // The log that could not grow must not be synced again; resuming moves its rows to a table.
-  if (out_of_space_.load(std::memory_order_acquire)) RW_TRY(resume());
+  if (out_of_space_.load(std::memory_order_acquire))
+    return {Code::no_space, "disk was full; waiting for free space"};
   const std::uint64_t covered = written_.load();
-  const rocksdb::Status status = db_->SyncWAL();
-  if (!status.ok()) return fail(Code::io_error, to_status(status, "sync"));
+  const rocksdb::Status native = db_->SyncWAL();
+  if (is_hindered_sync(native)) {
+    // Opening anew moves all rows of the logs to tables.
+    out_of_space_.store(true, std::memory_order_release);
+    return {Code::no_space, "sync: " + native.ToString()};
+  }
+  if (!native.ok()) return fail(Code::io_error, to_status(native, "sync"));
   synced_through_.store(covered, std::memory_order_release);
   return ok_status();
 }
 
 std::unique_ptr<Iterator> RocksdbEngine::iterate(const KeyRange& range, Direction direction) {
+  await_reopening();
   const CallGate::Pass pass(gate_);
-  if (!pass) return make_empty_iterator(closed_status());
+  if (!pass) return make_empty_iterator(not_open(false));
   try {
     return make_range_iterator(instance_, range, direction);
   } catch (...) {
@@ -361,15 +503,16 @@ std::unique_ptr<Iterator> RocksdbEngine::iterate(const KeyRange& range, Directio
 }
 
 Status RocksdbEngine::drop_range(const KeyRange& range) {
+  if (out_of_space_.load(std::memory_order_acquire))
+    RW_TRY(guarded("drop range", [&] { return revive(); }));
   const CallGate::Pass pass(gate_);
-  if (!pass) return closed_status();
+  if (!pass) return not_open(true);
   if (failed_.load(std::memory_order_acquire)) return failure();
   return guarded("drop range", [&] { return drop_admitted(range); });
 }
 
 Status RocksdbEngine::drop_admitted(const KeyRange& range) {
   if (range.is_nothing()) return ok_status();
-  if (out_of_space_.load(std::memory_order_acquire)) RW_TRY(resume());
   Bytes stop = range.stop;
   if (stop.empty()) {
     // RocksDB knows no open end: end just behind the last key there is.
@@ -379,25 +522,37 @@ Status RocksdbEngine::drop_admitted(const KeyRange& range) {
     if (!last->Valid() || to_view(last->key()) < range.start) return ok_status();
     stop = last->key().ToString() + '\0';
   }
+  RW_TRY(check_space(log_record_bytes + range.start.size() + stop.size()));
   const rocksdb::Status status = db_->DeleteRange(blocking_write_, db_->DefaultColumnFamily(),
                                                   to_slice(range.start), to_slice(stop));
+  if (waited_for_a_full_disk(status)) return write_failure({Code::no_space, status.ToString()});
   if (!status.ok()) return write_failure(to_status(status, "drop range"));
   const std::uint64_t sequence = written_.fetch_add(1) + 1;
   return durability_ == Durability::disk ? sync_through(sequence) : ok_status();
 }
 
 Status RocksdbEngine::flush() {
+  const Status flushed = flush_once();
+  // What RocksDB met in the background it tells only now.
+  return flushed.code() == Code::no_space && out_of_space_.load() ? flush_once() : flushed;
+}
+
+Status RocksdbEngine::flush_once() {
+  if (out_of_space_.load(std::memory_order_acquire))
+    RW_TRY(guarded("flush", [&] { return revive(); }));
   const CallGate::Pass pass(gate_);
-  if (!pass) return closed_status();
+  if (!pass) return not_open(true);
   return guarded("flush", [&] {
-    if (out_of_space_.load(std::memory_order_acquire)) return resume();
-    return to_status(db_->Flush(rocksdb::FlushOptions()), "flush");
+    RW_TRY(check_space_to_flush());
+    const Status flushed = to_status(db_->Flush(rocksdb::FlushOptions()), "flush");
+    if (flushed.code() == Code::no_space) out_of_space_.store(true, std::memory_order_release);
+    return flushed;
   });
 }
 
 Status RocksdbEngine::checkpoint(const std::string& path) {
   const CallGate::Pass pass(gate_);
-  if (!pass) return closed_status();
+  if (!pass) return not_open(true);
   return guarded("checkpoint", [&]() -> Status {
     const std::string target = disk_->real_path(path);
     if (target.empty()) return {Code::invalid, "checkpoint needs a real disk"};
@@ -442,10 +597,11 @@ std::uint64_t RocksdbEngine::property(const std::string& name) {
 
 double RocksdbEngine::pressure() {
   const CallGate::Pass pass(gate_);
-  if (!pass) return 0;
+  if (!pass) return reviving_.load() ? 1 : 0;
   if (failed_.load(std::memory_order_acquire)) return 1;
   if (out_of_space_.load(std::memory_order_acquire)) return 1;
   try {
+    if (!check_space(0).is_ok()) return 1;
     return stall_pressure();
   } catch (...) {
     return 1;
@@ -511,6 +667,7 @@ Status RocksdbEngine::close() {
   return guarded("close", [&]() -> Status {
     finished_ = true;
     gate_.shut();
+    reviving_.store(false);
     db_ = nullptr;
     const std::shared_ptr<Instance> instance = std::exchange(instance_, nullptr);
     if (!instance) return ok_status();

@@ -6,10 +6,12 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "engine/base/call_gate.h"
+#include "engine/base/space_reserve.h"
 #include "engine/damage_book.h"
 #include "engine/storage_engine.h"
 #include "plugins/rocksdb/log_continuity.h"
@@ -22,8 +24,11 @@ namespace ringwright {
 // Durability: `none` writes without the log, so what no flush has moved to a table is gone when the
 // instance is; `os` writes the log at once, unsynced; `disk` does the same and `sync` syncs the
 // log, one sync for every write before it.
-// A full disk answers `no_space` until RocksDB has found room again, then goes on without a reopen;
-// any other failed write or sync is the last one.
+// Writes stop with `no_space` while there is still room for what must be written anyway: the
+// memtables that are not flushed and the next log. Should RocksDB meet a full disk all the same,
+// the engine answers `no_space` until that room is back and then opens the database anew, in a call
+// that may block; others answer `busy` or `no_space` meanwhile. Any other failed write or sync is
+// the last one.
 // MayBlock::no: reads see memtables, filters and the block cache only; a write is refused while
 // RocksDB stalls writers. An admitted write still appends to the log through the page cache.
 class RocksdbEngine final : public StorageEngine {
@@ -76,13 +81,23 @@ class RocksdbEngine final : public StorageEngine {
 
   Status open_locked(const EngineContext& context);
   void prepare_calls(const EngineContext& context);
+  void keep_space(const rocksdb::Options& actual);
   void get_each(std::span<const Bytes> keys, const rocksdb::ReadOptions& options, Answers& answers);
   Status read_failure(const rocksdb::Status& native, ByteView key);
   void get_together(std::span<const Bytes> keys, Answers& answers);
   Result<std::uint64_t> write_admitted(const WriteBatch& batch, MayBlock may_block);
   Status write_failure(const Status& cause);
+  std::uint64_t space_needed();
+  std::uint64_t memtable_bytes();
+  Status check_space(std::uint64_t bytes);
+  Status check_space_to_flush();
+  Status connect(std::unique_ptr<DirectoryLock> lock);
+  Status reconnect(std::unique_ptr<DirectoryLock> lock);
+  Status revive();
   Status resume();
-  bool has_room_to_resume();
+  void await_reopening();
+  Status not_open(bool changes) const;
+  Status flush_once();
   Status sync_through(std::uint64_t sequence);
   Status drop_admitted(const KeyRange& range);
   double stall_pressure();
@@ -93,13 +108,14 @@ class RocksdbEngine final : public StorageEngine {
   Status fail(Code code, const Status& cause);
   Status failure() const;
 
-  std::mutex lifecycle_mutex_;  // open and close
+  std::mutex lifecycle_mutex_;  // open, close, revive
   bool finished_ = false;
   CallGate gate_;  // open exactly while `db_` may be used
   std::shared_ptr<Instance> instance_;
   rocksdb::DB* db_ = nullptr;
 
   std::shared_ptr<Disk> disk_;
+  rocksdb::Options options_;
   std::string path_;
   std::string directory_;  // the real one of `path_`
   Durability durability_ = Durability::none;
@@ -116,9 +132,14 @@ class RocksdbEngine final : public StorageEngine {
   std::atomic<std::uint64_t> synced_through_{0};
   std::mutex sync_mutex_;
 
-  // Since RocksDB met a full disk: until it has resumed, which flushes, no write and no sync.
+  std::uint64_t space_kept_ = 0;  // beside the memtables: a log and the margin
+  std::uint64_t space_margin_ = 0;
+  std::optional<SpaceReserve> space_;  // of an open engine
+
+  // Since RocksDB met a full disk: until it was opened anew, no write and no sync.
   std::atomic<bool> out_of_space_{false};
-  std::mutex resume_mutex_;
+  std::atomic<bool> reviving_{false};  // the gate is shut for that
+  std::vector<KeyRange> damage_before_;
 
   std::atomic<bool> failed_{false};
   mutable std::mutex failure_mutex_;

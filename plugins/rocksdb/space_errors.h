@@ -1,0 +1,22 @@
+#pragma once
+
+#include <rocksdb/listener.h>
+
+namespace ringwright {
+
+// Keeps RocksDB from resuming by itself after a full disk has stopped it: it would look every five
+// seconds whether there is room for one memtable. The engine does that, when there is room for all
+// that it keeps ahead, and at once. A compaction that lacked room stops nothing; RocksDB tries it
+// again.
+//
+// Called from any thread; no exception leaves it.
+class SpaceErrors final : public rocksdb::EventListener {
+ public:
+  const char* Name() const override { return "ringwright.space_errors"; }
+  void OnErrorRecoveryBegin(rocksdb::BackgroundErrorReason, rocksdb::Status error,
+                            bool* auto_recovery) override {
+    if (error.severity() >= rocksdb::Status::Severity::kHardError) *auto_recovery = false;
+  }
+};
+
+}  // namespace ringwright
