@@ -19,8 +19,10 @@ class Histogram {
 
   // `times` values alike.
   void add(std::uint64_t value, std::uint64_t times = 1) {
-    // Most values are small, so that looking from below is the shortest way.
+    // Most values are small, so that looking from below is the shortest way: in steps of three,
+    // which for durations are decades.
     std::size_t bucket = 0;
+    while (bucket + 3 <= bounds.size() && value > bounds[bucket + 2]) bucket += 3;
     while (bucket < bounds.size() && value > bounds[bucket]) ++bucket;
     counts_[bucket] += times;
     sum_ += value * times;
