@@ -50,11 +50,16 @@ inline constexpr std::array<std::uint64_t, 22> duration_bounds = {
     100'000,       200'000,       500'000,       1'000'000,     2'000'000,   5'000'000,
     10'000'000,    20'000'000,    50'000'000,    100'000'000,   200'000'000, 500'000'000,
     1'000'000'000, 2'000'000'000, 5'000'000'000, 10'000'000'000};
-// Of sizes of batches.
+// Of sizes of batches, and of siblings.
 inline constexpr std::array<std::uint64_t, 11> count_bounds = {1,  2,   4,   8,   16,  32,
                                                                64, 128, 256, 512, 1024};
 
+// Of values and records, in bytes: up to 16 MiB.
+inline constexpr std::array<std::uint64_t, 10> byte_bounds = {
+    64, 256, 1024, 4096, 16'384, 65'536, 262'144, 1'048'576, 4'194'304, 16'777'216};
+
 using DurationHistogram = Histogram<duration_bounds>;
 using CountHistogram = Histogram<count_bounds>;
+using ByteHistogram = Histogram<byte_bounds>;
 
 }  // namespace ringwright

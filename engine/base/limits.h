@@ -45,6 +45,8 @@ constexpr Nanoseconds handoff_deadline = seconds(2);
 // Peers.
 constexpr Nanoseconds ping_interval = milliseconds(100);
 constexpr Nanoseconds suspect_after = milliseconds(500);
+// An answer that takes longer is not timed.
+constexpr Nanoseconds replica_answer_max = seconds(10);
 
 // Clocks: a stamp this far ahead of the wall clock is refused and counted.
 constexpr std::uint64_t clock_ahead_us_max = 5'000'000;

@@ -226,10 +226,20 @@ NodeStatus NodeRunner::status() {
   status.condition = condition_;
   status.shards = settings_.shards;
   status.directory = directory_.path();
+  if (!loops_.empty()) {
+    for (const auto& keyspace : settings_.keyspaces)
+      status.requests.push_back({keyspace->name, {}});
+    status.requests.emplace_back();
+  }
   for (const auto& loop : loops_) {
     const ShardLoop::Snapshot snapshot = loop->snapshot();
     for (const auto& [name, count] : snapshot.counters) status.counters[name] += count;
     status.may_hold_fallback_rows |= snapshot.may_hold_fallback_rows;
+    for (std::size_t i = 0; i < snapshot.requests.size(); ++i)
+      status.requests[i].counts.add(snapshot.requests[i]);
+    for (std::size_t i = 0; i < snapshot.replicas.size(); ++i)
+      if (const std::string& name = ring_->members()[i].name; name != settings_.name)
+        status.replicas[name].add(snapshot.replicas[i]);
     if (&loop != &loops_.front() || !snapshot.view) continue;
     for (std::size_t i = 0; i < snapshot.view->states.size(); ++i)
       status.members[ring_->members()[i].name] = snapshot.view->states[i];

@@ -9,6 +9,8 @@
 #include "engine/decorator/engine_meter.h"
 #include "engine/storage_engine.h"
 #include "replication/membership/membership.h"
+#include "replication/shard/replica_timer.h"
+#include "replication/shard/request_counts.h"
 #include "replication/version/actor.h"
 
 namespace ringwright {
@@ -27,6 +29,11 @@ struct EngineStatus {
   EngineCounts counts{};  // by the meter that every node puts around each of its engines
 };
 
+struct KeyspaceRequests {
+  std::string keyspace;  // empty: of those that named none of the node's
+  RequestCounts counts;
+};
+
 // What a node says of itself; plain data.
 struct NodeStatus {
   std::string name;
@@ -39,6 +46,8 @@ struct NodeStatus {
   std::map<std::string, MemberState> members;                  // as this node sees them
   std::map<std::string, std::uint64_t, std::less<>> counters;  // summed over shards and transports
   std::vector<EngineStatus> engines;                           // empty unless up
+  std::vector<KeyspaceRequests> requests;                      // as their coordinator; likewise
+  std::map<std::string, ReplicaCounts> replicas;  // by the other members' names; likewise
   bool may_hold_fallback_rows = false;
 };
 

@@ -33,6 +33,7 @@ ShardLoop::ShardLoop(Parts parts)
                      inputs.node_returned.push_back(std::move(returned));
                    });
                  }),
+      requests_(parts.engines.size() + 1),
       view_(parts.state->view) {}
 
 ShardLoop::~ShardLoop() {
@@ -105,6 +106,8 @@ ShardLoop::Snapshot ShardLoop::snapshot() {
 void ShardLoop::answer_snapshot() {
   Snapshot taken;
   taken.counters = shard_.counters().values();
+  taken.requests = requests_;
+  taken.replicas = shard_.replica_counts();
   taken.view = view_;
   taken.may_hold_fallback_rows = shard_.may_hold_fallback_rows();
   taken.counters["ringwright_loop_wake_ups_total"] += wake_ups_;
@@ -261,9 +264,18 @@ bool ShardLoop::settle_shard() {
   for (Envelope& envelope : own_) shard_.receive(std::move(envelope), moment());
   own_.clear();
   shard_.take_output(output_);
+  if (!output_.answered.empty()) count_answered();
   sort_out(output_.messages);
   for (EngineWork& work : output_.work) desk_.perform(std::move(work), done_);
   return !done_.empty() || !own_.empty();
+}
+
+// With a look at the clock for all of them: the wake-up's own moment lies before the work that they
+// took in it, which for a node that needs no other is all of it.
+void ShardLoop::count_answered() {
+  const Instant now = clock_->now();
+  for (const AnsweredRequest& request : output_.answered)
+    requests_[request.keyspace].add(request, now);
 }
 
 void ShardLoop::sort_out(std::vector<Envelope>& messages) {

@@ -59,6 +59,8 @@ class ShardLoop {
 
   struct Snapshot {
     std::map<std::string, std::uint64_t, std::less<>> counters;
+    std::vector<RequestCounts> requests;  // by keyspace; the last: those that named none of them
+    std::vector<ReplicaCounts> replicas;  // by member
     std::shared_ptr<const View> view;
     bool may_hold_fallback_rows = true;
   };
@@ -89,6 +91,7 @@ class ShardLoop {
   void settle();
   bool settle_shard();
   bool settle_node();
+  void count_answered();
   void sort_out(std::vector<Envelope>& messages);
   void set_state(std::shared_ptr<const NodeState> state);
   void answer_snapshot();
@@ -118,6 +121,7 @@ class ShardLoop {
   std::vector<Envelope> outgoing_;  // to everybody else
   std::uint64_t wake_ups_ = 0;
   std::uint64_t sent_ = 0;
+  std::vector<RequestCounts> requests_;  // by keyspace, as in a snapshot
   Instant drain_until_ = never;
   std::shared_ptr<const View> view_;
 

@@ -69,6 +69,7 @@ class Shard::Machine {
   void take_output(ShardOutput& output);
   Instant next_deadline() const;
   const Counters& counters() const { return counters_; }
+  const std::vector<ReplicaCounts>& replica_counts() const { return replica_timer_.counts(); }
   bool may_hold_fallback_rows() const;
 
  private:
@@ -77,6 +78,9 @@ class Shard::Machine {
     Endpoint endpoint = 0;
     OperationId operation = 0;
     RequestId request;
+    Instant arrived = never;     // never: measured by the node that its client asked
+    std::uint32_t keyspace = 0;  // by engine index, or past the last: there is none of this name
+    RequestKind kind = RequestKind::get;
   };
   struct Put {
     Asker asker;
@@ -142,13 +146,16 @@ class Shard::Machine {
 
   // Client operations.
   std::optional<std::size_t> keyspace_index(ByteView name) const;
-  Status check_request(const Bytes& keyspace, const Bytes& key) const;
+  Asker asker_of(Endpoint source, const GetRequest& request, Moment moment) const;
+  Asker asker_of(Endpoint source, const PutRequest& request, Moment moment) const;
+  Status check_request(const Asker& asker, const Bytes& keyspace, const Bytes& key) const;
   Result<PutIntent> intent_of(PutRequest& request, const Keyspace& keyspace, Moment moment);
   std::vector<PreferenceEntry> replicas_of(const Keyspace& keyspace, ByteView key) const;
-  void start_put(Endpoint source, PutRequest&& request, std::size_t index, Moment moment);
+  void start_put(const Asker& asker, PutRequest&& request, Moment moment);
   void forward_put(const Asker& asker, PutRequest&& request, std::uint32_t member, Moment moment);
-  void start_get(Endpoint source, GetRequest&& request, std::size_t index, Moment moment);
+  void start_get(const Asker& asker, GetRequest&& request, Moment moment);
   void refuse(const Asker& asker, const Bytes& key, const Answer& answer);
+  void note_answer(const Asker& asker, Code code, const Record* found = nullptr);
   OperationId add_operation(Operation&& operation);
   void end_operation(OperationId id);
   Operation* find(OperationId id);
@@ -165,8 +172,8 @@ class Shard::Machine {
   // The store's events.
   void drain(Moment moment);
   void handle_event(ReplicaStore::Event& event, Moment moment);
-  void put_event(const Pending& pending, ReplicaStore::Event& event);
-  void send_record(const Put& put, OperationId id, Bytes record);
+  void put_event(const Pending& pending, ReplicaStore::Event& event, Moment moment);
+  void send_record(const Put& put, OperationId id, Bytes record, Moment moment);
 
   // Delivery of fallback rows.
   void advance_handoff(std::size_t index, Moment moment);
@@ -197,6 +204,8 @@ class Shard::Machine {
   RecentRequests recent_requests_;
   std::vector<ReplicaStore::Event> events_;  // of one store, while they are handled
   std::vector<Envelope> messages_;
+  std::vector<AnsweredRequest> answered_;
+  ReplicaTimer replica_timer_;
   std::uint64_t next_transfer_ = 1;
   Ticket next_ticket_ = 1;
 };
@@ -209,7 +218,8 @@ Shard::Machine::Machine(ShardSettings settings, std::shared_ptr<const NodeState>
       clock_(settings_.clock_floor),
       told_clock_(settings_.clock_floor),
       // Not from 0: a reply to the run before must not look like one to this.
-      operations_(settings_.start) {
+      operations_(settings_.start),
+      replica_timer_(settings_.endpoints.size(), settings_.member) {
   for (std::size_t i = 0; i < settings_.keyspaces.size(); ++i) {
     copies_.push_back(std::make_unique<Copies>(
         Copies{settings_.keyspaces[i],
@@ -240,6 +250,8 @@ void Shard::Machine::take_output(ShardOutput& output) {
   tell_clock();
   output.messages.clear();
   output.messages.swap(messages_);
+  output.answered.clear();
+  output.answered.swap(answered_);
   output.work.clear();
   for (const auto& copies : copies_) copies->store.take_work(next_ticket_, output.work);
 }
@@ -368,6 +380,7 @@ void Shard::Machine::handle(Endpoint source, ReplicaReadReply&& reply, Moment mo
   const Status status = reply.code == Code::ok
                             ? Status{}
                             : Status{reply.code, member_name(*member) + ": " + reply.message};
+  replica_timer_.answered(*member, reply.operation, moment.now);
   member_answered(reply.operation, *member, status, &reply.record, moment);
 }
 
@@ -377,15 +390,18 @@ void Shard::Machine::handle(Endpoint source, ReplicaWriteReply&& reply, Moment m
   const Status status = reply.code == Code::ok
                             ? Status{}
                             : Status{reply.code, member_name(*member) + ": " + reply.message};
+  replica_timer_.answered(*member, reply.operation, moment.now);
   member_answered(reply.operation, *member, status, nullptr, moment);
 }
 
-void Shard::Machine::handle(Endpoint, ClientReply&& reply, Moment) {
+void Shard::Machine::handle(Endpoint, ClientReply&& reply, Moment moment) {
   Operation* operation = find(reply.operation);
   if (operation == nullptr) return;
   const auto* forward = std::get_if<Forward>(&operation->what);
   if (forward == nullptr) return;
   const OperationId id = reply.operation;
+  replica_timer_.answered(forward->member, id, moment.now);
+  note_answer(forward->asker, reply.code);
   reply.operation = forward->asker.operation;
   send(forward->asker.endpoint, std::move(reply));
   end_operation(id);
@@ -413,6 +429,7 @@ void Shard::Machine::member_answered(OperationId id, std::uint32_t member, const
 void Shard::Machine::unreachable(Endpoint endpoint, Moment moment) {
   const auto member = member_at(endpoint);
   if (!member || *member == settings_.member) return;
+  replica_timer_.lost(*member);
   // In deadline order, so that a run can be repeated.
   const auto ids = deadlines_.in_order([this](OperationId id) { return find(id) != nullptr; });
   const Status lost{Code::unavailable, member_name(*member) + ": the connection was lost"};
@@ -439,8 +456,27 @@ std::optional<std::size_t> Shard::Machine::keyspace_index(ByteView name) const {
   return std::nullopt;
 }
 
-Status Shard::Machine::check_request(const Bytes& keyspace, const Bytes& key) const {
-  if (!keyspace_index(keyspace))
+Shard::Machine::Asker Shard::Machine::asker_of(Endpoint source, const GetRequest& request,
+                                               Moment moment) const {
+  const std::size_t index = keyspace_index(request.keyspace).value_or(copies_.size());
+  return {source,          request.operation, {}, moment.now, static_cast<std::uint32_t>(index),
+          RequestKind::get};
+}
+
+Shard::Machine::Asker Shard::Machine::asker_of(Endpoint source, const PutRequest& request,
+                                               Moment moment) const {
+  const std::size_t index = keyspace_index(request.keyspace).value_or(copies_.size());
+  return {source,
+          request.operation,
+          request.request,
+          request.forwarded ? never : moment.now,
+          static_cast<std::uint32_t>(index),
+          request.tombstone ? RequestKind::remove : RequestKind::put};
+}
+
+Status Shard::Machine::check_request(const Asker& asker, const Bytes& keyspace,
+                                     const Bytes& key) const {
+  if (asker.keyspace == copies_.size())
     return {Code::invalid, "there is no keyspace named " + printable(keyspace)};
   if (key.empty()) return {Code::invalid, "the key is empty: give it at least one byte"};
   if (key.size() > limits::key_bytes_max)
@@ -489,20 +525,35 @@ void Shard::Machine::refuse(const Asker& asker, const Bytes& key, const Answer& 
   reply.key = key;
   reply.request = asker.request;
   send(asker.endpoint, std::move(reply));
+  note_answer(asker, answer.status.code());
+}
+
+// `found`: what a get read. Siblings are counted as the bound on a put counts them.
+void Shard::Machine::note_answer(const Asker& asker, Code code, const Record* found) {
+  if (asker.arrived == never) return;
+  AnsweredRequest& answered = answered_.emplace_back();
+  answered.arrived = asker.arrived;
+  answered.keyspace = asker.keyspace;
+  answered.kind = asker.kind;
+  answered.code = code;
+  if (found == nullptr) return;
+  for (const Sibling& sibling : found->siblings) {
+    if (!sibling.tombstone) ++answered.siblings;
+    answered.object_bytes += sibling.value.size();
+  }
 }
 
 void Shard::Machine::handle(Endpoint source, GetRequest&& request, Moment moment) {
-  const Asker asker{source, request.operation, {}};
-  const Status checked = check_request(request.keyspace, request.key);
+  const Asker asker = asker_of(source, request, moment);
+  const Status checked = check_request(asker, request.keyspace, request.key);
   if (!checked.is_ok())
     refuse(asker, request.key, {Outcome::failed, checked, 0, 0});
   else
-    start_get(source, std::move(request), *keyspace_index(request.keyspace), moment);
+    start_get(asker, std::move(request), moment);
 }
 
-void Shard::Machine::start_get(Endpoint source, GetRequest&& request, std::size_t index,
-                               Moment moment) {
-  const Asker asker{source, request.operation, {}};
+void Shard::Machine::start_get(const Asker& asker, GetRequest&& request, Moment moment) {
+  const std::size_t index = asker.keyspace;
   const Keyspace& keyspace = *copies_[index]->keyspace;
   const auto r = resolve_level(request.r, keyspace.n, keyspace.r);
   if (!r) return refuse(asker, request.key, {Outcome::failed, r.error(), 0, 0});
@@ -535,8 +586,10 @@ void Shard::Machine::advance_get(OperationId id, Moment moment) {
   Operation* operation = find(id);
   auto& get = std::get<Get>(operation->what);
   const Keyspace& keyspace = *copies_[get.keyspace]->keyspace;
-  for (const std::uint32_t member : get.machine.take_asks())
+  for (const std::uint32_t member : get.machine.take_asks()) {
     send(endpoint_of(member), ReplicaRead{id, keyspace.name, get.key});
+    replica_timer_.sent(member, ReplicaRequest::read, id, moment.now);
+  }
   const auto answer = get.machine.take_answer();
   const bool was_answered = answer.has_value();
   if (answer) {
@@ -555,6 +608,7 @@ void Shard::Machine::advance_get(OperationId id, Moment moment) {
         reply.siblings = keyspace.resolver->resolve(get.key, std::move(reply.siblings));
       reply.context = encode(merged.context(keyspace.name, get.key));
       send(get.asker.endpoint, std::move(reply));
+      note_answer(get.asker, Code::ok, &merged);
     }
   }
   if (get.machine.state() != GetOperation::State::finished) {
@@ -601,12 +655,12 @@ void Shard::Machine::repair(const Get& get) {
 }
 
 void Shard::Machine::handle(Endpoint source, PutRequest&& request, Moment moment) {
-  const Asker asker{source, request.operation, request.request};
-  const Status checked = check_request(request.keyspace, request.key);
+  const Asker asker = asker_of(source, request, moment);
+  const Status checked = check_request(asker, request.keyspace, request.key);
   if (!checked.is_ok())
     refuse(asker, request.key, {Outcome::failed, checked, 0, 0});
   else
-    start_put(source, std::move(request), *keyspace_index(request.keyspace), moment);
+    start_put(asker, std::move(request), moment);
 }
 
 Result<PutIntent> Shard::Machine::intent_of(PutRequest& request, const Keyspace& keyspace,
@@ -634,9 +688,8 @@ Result<PutIntent> Shard::Machine::intent_of(PutRequest& request, const Keyspace&
   return intent;
 }
 
-void Shard::Machine::start_put(Endpoint source, PutRequest&& request, std::size_t index,
-                               Moment moment) {
-  const Asker asker{source, request.operation, request.request};
+void Shard::Machine::start_put(const Asker& asker, PutRequest&& request, Moment moment) {
+  const std::size_t index = asker.keyspace;
   const Keyspace& keyspace = *copies_[index]->keyspace;
   const auto w = resolve_level(request.w, keyspace.n, keyspace.w);
   if (!w) return refuse(asker, request.key, {Outcome::failed, w.error(), 0, 0});
@@ -679,6 +732,7 @@ void Shard::Machine::forward_put(const Asker& asker, PutRequest&& request, std::
   // Stamped with the time of its sending, so that its receiver can tell it from one before its
   // start.
   clock_.observe(timestamp_at(moment.wall_us), moment.wall_us).ignore("wall time is believed");
+  replica_timer_.sent(member, ReplicaRequest::forward, request.operation, moment.now);
   send(endpoint_of(member), std::move(request));
 }
 
@@ -699,6 +753,7 @@ void Shard::Machine::advance_put(OperationId id) {
     reply.context = encode(put.context);
     reply.dot = put.dot;
     send(put.asker.endpoint, std::move(reply));
+    note_answer(put.asker, Code::ok);
   }
   end_operation(id);
 }
@@ -765,7 +820,7 @@ void Shard::Machine::handle_event(ReplicaStore::Event& event, Moment moment) {
   const Bytes& why = event.status.message();
   switch (pending.kind) {
     case Pending::Kind::put:
-      put_event(pending, event);
+      put_event(pending, event, moment);
       break;
     case Pending::Kind::peer_read:
       send(pending.endpoint,
@@ -786,7 +841,7 @@ void Shard::Machine::handle_event(ReplicaStore::Event& event, Moment moment) {
   }
 }
 
-void Shard::Machine::put_event(const Pending& pending, ReplicaStore::Event& event) {
+void Shard::Machine::put_event(const Pending& pending, ReplicaStore::Event& event, Moment moment) {
   Operation* operation = find(pending.operation);
   if (operation == nullptr) return;
   auto& put = std::get<Put>(operation->what);
@@ -795,7 +850,7 @@ void Shard::Machine::put_event(const Pending& pending, ReplicaStore::Event& even
       put.context = std::move(event.context);
       put.dot = event.dot;
       put.machine.own_applied();
-      send_record(put, pending.operation, std::move(event.record));
+      send_record(put, pending.operation, std::move(event.record), moment);
       break;
     case ReplicaStore::Event::Kind::durable:
       put.machine.acknowledged(settings_.member, event.status);
@@ -812,7 +867,7 @@ void Shard::Machine::put_event(const Pending& pending, ReplicaStore::Event& even
   advance_put(pending.operation);
 }
 
-void Shard::Machine::send_record(const Put& put, OperationId id, Bytes record) {
+void Shard::Machine::send_record(const Put& put, OperationId id, Bytes record, Moment moment) {
   const auto& replicas = put.machine.replicas();
   std::size_t left = replicas.size() - 1;
   for (const PreferenceEntry& entry : replicas) {
@@ -822,6 +877,7 @@ void Shard::Machine::send_record(const Put& put, OperationId id, Bytes record) {
     Bytes whole = --left == 0 ? std::move(record) : record;
     send(endpoint_of(entry.member), ReplicaWrite{id, copies_[put.keyspace]->keyspace->name, put.key,
                                                  row, WritePurpose::put, std::move(whole)});
+    replica_timer_.sent(entry.member, ReplicaRequest::write, id, moment.now);
   }
 }
 
@@ -860,9 +916,11 @@ void Shard::Machine::start_delivery(std::size_t index, Bytes key, Bytes record, 
   const OperationId id =
       add_operation({Delivery{index, key, record, owners}, moment.now + limits::handoff_deadline});
   copies.handoff.delivery_started();
-  for (const std::uint32_t member : owners)
+  for (const std::uint32_t member : owners) {
     send(endpoint_of(member), ReplicaWrite{id, copies.keyspace->name, key, RowKind::data,
                                            WritePurpose::handoff, record});
+    replica_timer_.sent(member, ReplicaRequest::handoff, id, moment.now);
+  }
 }
 
 void Shard::Machine::delivery_answered(OperationId id, Delivery& delivery, std::uint32_t member,
@@ -901,6 +959,9 @@ void Shard::update(std::shared_ptr<const NodeState> state) { machine_->update(st
 void Shard::take_output(ShardOutput& output) { machine_->take_output(output); }
 Instant Shard::next_deadline() const { return machine_->next_deadline(); }
 const Counters& Shard::counters() const { return machine_->counters(); }
+const std::vector<ReplicaCounts>& Shard::replica_counts() const {
+  return machine_->replica_counts();
+}
 bool Shard::may_hold_fallback_rows() const { return machine_->may_hold_fallback_rows(); }
 
 }  // namespace ringwright

@@ -8,6 +8,8 @@
 #include "replication/shard/keyspace.h"
 #include "replication/shard/moment.h"
 #include "replication/shard/node_state.h"
+#include "replication/shard/replica_timer.h"
+#include "replication/shard/request_counts.h"
 #include "replication/transport/message.h"
 
 namespace ringwright {
@@ -31,6 +33,8 @@ struct ShardSettings {
 struct ShardOutput {
   std::vector<Envelope> messages;  // those to its own endpoint included
   std::vector<EngineWork> work;
+  // Clients' requests whose answers are among the messages; a driver may measure them.
+  std::vector<AnsweredRequest> answered;
 };
 
 // The data-path machine: it owns a share of the tokens, their keys' order and the operations in
@@ -56,6 +60,8 @@ class Shard {
   Instant next_deadline() const;
 
   const Counters& counters() const;
+  // By member: how long each took to answer.
+  const std::vector<ReplicaCounts>& replica_counts() const;
   // Fallback rows that this shard may still have to deliver: false once a whole scan found none.
   bool may_hold_fallback_rows() const;
 

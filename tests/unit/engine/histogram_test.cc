@@ -21,6 +21,7 @@ void expect_each_bound_in_its_bucket() {
 TEST(HistogramTest, AValueAtABoundIsBelowIt) {
   expect_each_bound_in_its_bucket<duration_bounds>();
   expect_each_bound_in_its_bucket<count_bounds>();
+  expect_each_bound_in_its_bucket<byte_bounds>();
 }
 
 TEST(HistogramTest, NothingIsTheSmallestAndTheLargestLiesAboveAllBounds) {
