@@ -5,6 +5,7 @@
 #include "engine/base/library_version.h"
 #include "replication/daemon/engine_metrics.h"
 #include "replication/daemon/metrics_text.h"
+#include "replication/daemon/request_metrics.h"
 
 namespace ringwright {
 namespace {
@@ -82,6 +83,7 @@ void add_node(MetricsText& metrics, const NodeStatus& status) {
                 "Whether the node may still hold copies for others.",
                 status.may_hold_fallback_rows ? 1 : 0);
   add_members(metrics, status);
+  add_request_metrics(metrics, status);
   for (const EngineStatus& engine : status.engines) add_engine_metrics(metrics, engine);
   double malformed = 0;
   for (const auto& [name, count] : status.counters)

@@ -150,6 +150,56 @@ TEST(NodeMetricsTest, ShowsWhatAnEngineWasAskedAndAnswered) {
   EXPECT_EQ(samples.at("ringwright_engine_calls_total{keyspace=\"carts\",op=\"write\"}"), 7);
 }
 
+TEST(NodeMetricsTest, ShowsHowRequestsWereAnsweredAndWhatGetsFound) {
+  RequestCounts counts;
+  AnsweredRequest request;
+  request.code = Code::ok;
+  request.siblings = 3;
+  request.object_bytes = 300;
+  counts.add(request, 3'000'000);
+  request = {};
+  request.kind = RequestKind::put;
+  request.code = Code::timed_out;
+  counts.add(request, 1'500'000'000);
+  RequestCounts nameless;
+  request.code = Code::invalid;
+  nameless.add(request, 1'000);
+  NodeStatus status;
+  status.requests = {{"carts", counts}, {"users", counts}, {"", nameless}};
+  ReplicaCounts replica;
+  replica.durations[static_cast<std::size_t>(ReplicaRequest::read)].add(40'000, 8);
+  status.replicas = {{"node2", replica}, {"node3", {}}};
+  const Exposition page(metrics_text(status, ServiceState::serving, {}));
+  const auto duration = [&](const std::string& part, const std::string& labels) {
+    return page.value("ringwright_request_duration_seconds_" + part + "{" + labels + "}");
+  };
+  const std::string get = "op=\"get\",keyspace=\"carts\",outcome=\"ok\"";
+  const std::string put = "op=\"put\",keyspace=\"carts\",outcome=\"timed_out\"";
+  EXPECT_EQ(duration("bucket", get + ",le=\"0.002\""), 0);
+  EXPECT_EQ(duration("bucket", get + ",le=\"0.005\""), 1);
+  EXPECT_EQ(duration("sum", get), 0.003);
+  EXPECT_EQ(duration("bucket", put + ",le=\"1\""), 0);
+  EXPECT_EQ(duration("count", put), 1);
+  EXPECT_EQ(duration("count", "op=\"put\",keyspace=\"\",outcome=\"invalid\""), 1);
+  EXPECT_EQ(page.kind("ringwright_request_duration_seconds"), "histogram");
+  EXPECT_FALSE(
+      page.has("ringwright_request_duration_seconds_count{op=\"put\",keyspace=\"carts\","
+               "outcome=\"ok\"}"));
+  EXPECT_EQ(page.value("ringwright_request_errors_total{op=\"put\",code=\"timed_out\"}"), 2);
+  EXPECT_EQ(page.value("ringwright_request_errors_total{op=\"put\",code=\"invalid\"}"), 1);
+  EXPECT_FALSE(page.has("ringwright_request_errors_total{op=\"get\",code=\"ok\"}"));
+  EXPECT_EQ(page.value("ringwright_siblings_bucket{keyspace=\"carts\",le=\"2\"}"), 0);
+  EXPECT_EQ(page.value("ringwright_siblings_bucket{keyspace=\"carts\",le=\"4\"}"), 1);
+  EXPECT_EQ(page.value("ringwright_object_bytes_sum{keyspace=\"users\"}"), 300);
+  EXPECT_FALSE(page.has("ringwright_siblings_count{keyspace=\"\"}"));
+  const auto replica_count = [](const std::string& op, const std::string& peer) {
+    return "ringwright_replica_duration_seconds_count{op=\"" + op + "\",peer=\"" + peer + "\"}";
+  };
+  EXPECT_EQ(page.value(replica_count("read", "node2")), 8);
+  EXPECT_FALSE(page.has(replica_count("write", "node2")));
+  EXPECT_FALSE(page.has(replica_count("read", "node3")));
+}
+
 TEST(NodeJsonTest, ShowsDamageByCountAndByKeysThatCanBeReadBack) {
   NodeStatus status;
   status.engines = {{"carts", "memory", Durability::os, {}, 0, {}}};
