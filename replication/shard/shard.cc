@@ -136,6 +136,7 @@ class Shard::Machine {
   void handle(Endpoint source, ReplicaReadReply&& reply, Moment moment);
   void handle(Endpoint source, ReplicaWrite&& request, Moment moment);
   void handle(Endpoint source, ReplicaWriteReply&& reply, Moment moment);
+  void handle(Endpoint source, ReplicaWriteAcks&& acks, Moment moment);
   void handle(Endpoint source, Fragment&& piece, Moment moment);
   void handle(Endpoint, Ping&&, Moment) {}
   void handle(Endpoint, Pong&&, Moment) {}
@@ -175,6 +176,8 @@ class Shard::Machine {
   void put_event(const Pending& pending, ReplicaStore::Event& event, Moment moment);
   void send_record(const Put& put, OperationId id, Bytes record, Moment moment);
 
+  void answer_write(Endpoint target, OperationId operation, Code code, const std::string& why);
+
   // Delivery of fallback rows.
   void advance_handoff(std::size_t index, Moment moment);
   void deliver(std::size_t index, const std::vector<std::pair<Bytes, Bytes>>& rows, Moment moment);
@@ -204,6 +207,7 @@ class Shard::Machine {
   RecentRequests recent_requests_;
   std::vector<ReplicaStore::Event> events_;  // of one store, while they are handled
   std::vector<Envelope> messages_;
+  std::vector<std::pair<Endpoint, ReplicaWriteAcks>> acks_;  // of this wake-up
   std::vector<AnsweredRequest> answered_;
   ReplicaTimer replica_timer_;
   std::uint64_t next_transfer_ = 1;
@@ -248,6 +252,8 @@ void Shard::Machine::tell_clock() {
 
 void Shard::Machine::take_output(ShardOutput& output) {
   tell_clock();
+  for (auto& [target, acks] : acks_) send(target, std::move(acks));
+  acks_.clear();
   output.messages.clear();
   output.messages.swap(messages_);
   output.answered.clear();
@@ -392,6 +398,15 @@ void Shard::Machine::handle(Endpoint source, ReplicaWriteReply&& reply, Moment m
                             : Status{reply.code, member_name(*member) + ": " + reply.message};
   replica_timer_.answered(*member, reply.operation, moment.now);
   member_answered(reply.operation, *member, status, nullptr, moment);
+}
+
+void Shard::Machine::handle(Endpoint source, ReplicaWriteAcks&& acks, Moment moment) {
+  const auto member = member_at(source);
+  if (!member) return;
+  for (const OperationId operation : acks.operations) {
+    replica_timer_.answered(*member, operation, moment.now);
+    member_answered(operation, *member, ok_status(), nullptr, moment);
+  }
 }
 
 void Shard::Machine::handle(Endpoint, ClientReply&& reply, Moment moment) {
@@ -828,7 +843,7 @@ void Shard::Machine::handle_event(ReplicaStore::Event& event, Moment moment) {
       break;
     case Pending::Kind::peer_write:
       if (pending.operation != 0)
-        send(pending.endpoint, ReplicaWriteReply{pending.operation, event.status.code(), why});
+        answer_write(pending.endpoint, pending.operation, event.status.code(), why);
       break;
     case Pending::Kind::handoff_scan:
       copies.handoff.scanned(event.status, event.rows, moment.now);
@@ -879,6 +894,24 @@ void Shard::Machine::send_record(const Put& put, OperationId id, Bytes record, M
                                                  row, WritePurpose::put, std::move(whole)});
     replica_timer_.sent(entry.member, ReplicaRequest::write, id, moment.now);
   }
+}
+
+// A write that is done shares its message with others of the wake-up: half of all that nodes send
+// each other says only that.
+void Shard::Machine::answer_write(Endpoint target, OperationId operation, Code code,
+                                  const std::string& why) {
+  if (code != Code::ok) {
+    send(target, ReplicaWriteReply{operation, code, why});
+    return;
+  }
+  const auto shares = [&](const auto& each) {
+    const auto& operations = each.second.operations;
+    return each.first == target && operations.size() < limits::acks_in_message_max &&
+           operations.front() >> operation_shard_shift == operation >> operation_shard_shift;
+  };
+  auto at = std::find_if(acks_.begin(), acks_.end(), shares);
+  if (at == acks_.end()) at = acks_.insert(acks_.end(), {target, {}});
+  at->second.operations.push_back(operation);
 }
 
 // --- delivery of fallback rows ---

@@ -9,8 +9,9 @@ namespace ringwright {
 namespace {
 
 constexpr std::string_view type_names[] = {
-    "GetRequest",   "PutRequest",        "ClientReply", "ReplicaRead", "ReplicaReadReply",
-    "ReplicaWrite", "ReplicaWriteReply", "Ping",        "Pong",        "Fragment"};
+    "GetRequest",      "PutRequest",        "ClientReply", "ReplicaRead", "ReplicaReadReply",
+    "ReplicaWrite",    "ReplicaWriteReply", "Ping",        "Pong",        "Fragment",
+    "ReplicaWriteAcks"};
 static_assert(std::size(type_names) == std::variant_size_v<Message>);
 
 bool is_beat(const Message& message) {

@@ -274,6 +274,12 @@ void fields(Codec& codec, Field<Codec, ReplicaWriteReply>& reply) {
 }
 
 template <typename Codec>
+void fields(Codec& codec, Field<Codec, ReplicaWriteAcks>& acks) {
+  codec.list(acks.operations, sizeof(OperationId),
+             [&codec](Field<Codec, OperationId>& operation) { codec.u64(operation); });
+}
+
+template <typename Codec>
 void fields(Codec&, Field<Codec, Ping>&) {}
 
 template <typename Codec>
@@ -331,6 +337,9 @@ struct Router {
   Route operator()(const ReplicaWrite& write) const { return route_to_token(write.key); }
   Route operator()(const ReplicaWriteReply& reply) const {
     return route_to_operation(reply.operation);
+  }
+  Route operator()(const ReplicaWriteAcks& acks) const {
+    return acks.operations.empty() ? Route{} : route_to_operation(acks.operations.front());
   }
   Route operator()(const Ping&) const { return {}; }
   Route operator()(const Pong&) const { return {}; }

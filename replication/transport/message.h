@@ -127,6 +127,13 @@ struct ReplicaWriteReply {
   friend bool operator==(const ReplicaWriteReply&, const ReplicaWriteReply&) = default;
 };
 
+// Of writes for which a ReplicaWriteReply would say ok, those that one wake-up made durable. All
+// are operations of the same shard of their requester.
+struct ReplicaWriteAcks {
+  std::vector<OperationId> operations;
+  friend bool operator==(const ReplicaWriteAcks&, const ReplicaWriteAcks&) = default;
+};
+
 struct Ping {
   friend bool operator==(const Ping&, const Ping&) = default;
 };
@@ -147,8 +154,9 @@ struct Fragment {
 };
 
 // Append only: the position is the type number in the bytes.
-using Message = std::variant<GetRequest, PutRequest, ClientReply, ReplicaRead, ReplicaReadReply,
-                             ReplicaWrite, ReplicaWriteReply, Ping, Pong, Fragment>;
+using Message =
+    std::variant<GetRequest, PutRequest, ClientReply, ReplicaRead, ReplicaReadReply, ReplicaWrite,
+                 ReplicaWriteReply, Ping, Pong, Fragment, ReplicaWriteAcks>;
 
 struct Envelope {
   Endpoint source = 0;

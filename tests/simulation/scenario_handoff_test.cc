@@ -52,7 +52,7 @@ TEST_P(StandIn, RowThatGrewSinceItsDeliveryStays) {
   MessageRule answer;
   answer.source = world.endpoint_of(c);
   answer.target = world.endpoint_of(d);
-  answer.type = "ReplicaWriteReply";
+  answer.type = "ReplicaWriteAcks";
   const RuleId last_answer = world.add_rule(answer);
   scenario.mend(a, d);
   ASSERT_TRUE(scenario.run_until([&] { return world.matched(last_answer) > 0; }));

@@ -134,8 +134,9 @@ void keep_answers() {
   piece.bytes = "piece";
   out.clear();
   const std::size_t at = peer::begin_batch(out);
-  for (const Message& message : std::vector<Message>{get, put, reply, ReplicaRead{}, read, write,
-                                                     ReplicaWriteReply{}, Ping{}, Pong{}, piece}) {
+  for (const Message& message :
+       std::vector<Message>{get, put, reply, ReplicaRead{}, read, write, ReplicaWriteReply{},
+                            Ping{}, Pong{}, piece, ReplicaWriteAcks{{1, 2, 3}}}) {
     Bytes encoded;
     append_unguarded(encoded, 5, message);
     keep("messages", encoded);

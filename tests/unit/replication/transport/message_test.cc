@@ -110,6 +110,11 @@ TEST(MessageGolden, ReplicaWrite) {
       "01 05 8877665544332211 0807060504030201 02 6b73 03 6b6579 03 03 03 726563 709120e5");
 }
 
+TEST(MessageGolden, ReplicaWriteAcks) {
+  expect_golden(ReplicaWriteAcks{{operation, 1}},
+                "01 0a 8877665544332211 02 0807060504030201 0100000000000000 935c1644");
+}
+
 TEST(MessageGolden, ReplicaWriteReply) {
   expect_golden(ReplicaWriteReply{operation, Code::in_doubt, "?"},
                 "01 06 8877665544332211 0807060504030201 0a 01 3f 04d37ce3");
@@ -236,7 +241,7 @@ TEST(Message, UnknownFormatsAndTypesAreNamed) {
   body[0] = 1;
   body[1] = static_cast<char>(types);
   EXPECT_EQ(decode_error(sealed(body), Code::invalid),
-            "the message has type 10, which this release does not know");
+            "the message has type 11, which this release does not know");
   EXPECT_EQ(decode_error("", Code::corrupt), "the message is cut short");
 }
 
@@ -324,9 +329,9 @@ TEST(Route, RequestsGoByTokenAndRepliesByOperation) {
     EXPECT_EQ(route_of(message).value, token);
     EXPECT_EQ(shard_of(message, shards), shard_of_token(token, shards));
   }
-  const std::vector<Message> replies = {reply_to<ClientReply>(asked),
-                                        reply_to<ReplicaReadReply>(asked),
-                                        reply_to<ReplicaWriteReply>(asked)};
+  const std::vector<Message> replies = {
+      reply_to<ClientReply>(asked), reply_to<ReplicaReadReply>(asked),
+      reply_to<ReplicaWriteReply>(asked), ReplicaWriteAcks{{asked, asked + 1}}};
   for (const Message& message : replies) {
     EXPECT_TRUE(route_of(message).is_reply);
     EXPECT_EQ(route_of(message).value, asked);

@@ -105,6 +105,12 @@ inline Message random_message(Random& random, std::size_t type, std::size_t byte
       return Ping{};
     case 8:
       return Pong{};
+    case 10: {
+      ReplicaWriteAcks acks;
+      acks.operations.resize(random.below(20));
+      for (OperationId& operation : acks.operations) operation = random.next();
+      return acks;
+    }
     default:
       return random_fragment(random, bytes_max);
   }
