@@ -20,7 +20,7 @@ class WriteBatch {
 
   void put(Bytes key, Bytes row) { add(Kind::put, std::move(key), std::move(row)); }
   void remove(Bytes key) { add(Kind::remove, std::move(key), {}); }
-  // Only for an engine with the capability `merge`.
+  // Only for an engine with the capability `merge`, and only an operand whose bytes were checked.
   void merge(Bytes key, Bytes operand) { add(Kind::merge, std::move(key), std::move(operand)); }
 
   const std::vector<Operation>& operations() const { return operations_; }

@@ -91,8 +91,8 @@ Status MemoryEngine::open_log() {
   directory_lock_ = std::move(*lock);
   RW_TRY(claim_engine_directory(*context_.disk, context_.path, name(), log_format_version));
   log_ = std::make_unique<AppendLog>(context_.disk, context_.path, context_.durability);
-  RW_TRY(
-      log_->open([this](std::span<const LogOperation> operations) { return apply(operations); }));
+  RW_TRY(log_->open(
+      [this](std::span<const LogOperation> operations) { return apply(operations, From::log); }));
   sequence_ = log_->last_sequence();
   rewrite_above_ = limits::memory_log_sync_rewrite_bytes;
   // A tail read back after a failed sync may be in the page cache alone, where another sync would
@@ -170,7 +170,7 @@ Result<std::uint64_t> MemoryEngine::write_operations(std::span<const LogOperatio
   if (log_ && context_.durability != Durability::none)
     RW_TRY(log_->append(sequence_ + 1, operations));
   const std::lock_guard rows_lock(rows_mutex_);
-  RW_TRY(apply(operations));
+  RW_TRY(apply(operations, From::writer));
   return ++sequence_;
 }
 
@@ -201,7 +201,7 @@ void MemoryEngine::prefetch_rows(std::size_t count, const KeyAt& key_at) {
   }
 }
 
-Status MemoryEngine::apply(std::span<const LogOperation> operations) {
+Status MemoryEngine::apply(std::span<const LogOperation> operations, From from) {
   for (std::size_t i = 0; i < operations.size(); ++i) {
     if (i % rows_prefetched_max == 0)
       prefetch_rows(operations.size() - i, [&](std::size_t at) { return operations[i + at].key; });
@@ -218,7 +218,7 @@ Status MemoryEngine::apply(std::span<const LogOperation> operations) {
         // Only a log can bring one here unchecked.
         if (!context_.policy)
           return {Code::invalid, "the log holds merges: open it with its record policy"};
-        merge_row(operation.key, operation.value);
+        merge_row(operation.key, operation.value, from);
         break;
       case LogKind::drop_range:
         erase_rows(find_range({Bytes(operation.key), Bytes(operation.value)}));
@@ -254,11 +254,13 @@ void MemoryEngine::erase_rows(const RowsPart& part) {
   rows_.erase(part.first, part.second);
 }
 
-void MemoryEngine::merge_row(ByteView key, ByteView operand) {
+void MemoryEngine::merge_row(ByteView key, ByteView operand, From from) {
   const auto at = find_row(key);
   std::optional<ByteView> base;
   if (at != rows_.end()) base = at->second;
-  put_row(at, key, context_.policy->merge(key, base, {&operand, 1}));
+  put_row(at, key,
+          from == From::writer ? context_.policy->merge_checked(key, base, operand)
+                               : context_.policy->merge(key, base, {&operand, 1}));
 }
 
 MemoryEngine::RowsPart MemoryEngine::find_range(const KeyRange& range) {

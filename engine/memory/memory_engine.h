@@ -61,12 +61,14 @@ class MemoryEngine final : public StorageEngine {
                                          MayBlock may_block);
   RowsPart find_range(const KeyRange& range);
   Rows::iterator find_row(ByteView key);
-  Status apply(std::span<const LogOperation> operations);
+  // What a writer hands over it has checked; a log is believed in nothing.
+  enum class From : std::uint8_t { writer, log };
+  Status apply(std::span<const LogOperation> operations, From from);
   template <typename KeyAt>
   void prefetch_rows(std::size_t count, const KeyAt& key_at);
   void put_row(Rows::iterator at, ByteView key, Bytes row);
   void erase_rows(const RowsPart& part);
-  void merge_row(ByteView key, ByteView operand);
+  void merge_row(ByteView key, ByteView operand, From from);
   Bytes encode_snapshot(std::uint64_t base_sequence);
   bool log_exceeds(std::uint64_t bound);
   Status rewrite_log();

@@ -197,7 +197,11 @@ Result<Record> decode_record(ByteView bytes, ByteView key, RecordKind kind) {
 }
 
 std::optional<SiblingView> view_lww(ByteView canonical, ByteView key) {
-  if (!is_sound(canonical, key)) return std::nullopt;
+  return is_sound(canonical, key) ? view_lww_checked(canonical) : std::nullopt;
+}
+
+std::optional<SiblingView> view_lww_checked(ByteView canonical) {
+  if (canonical.size() < checked_from) return std::nullopt;
   Decoder in(canonical.substr(checked_from));
   if (in.u8() != static_cast<std::uint8_t>(RecordKind::lww)) return std::nullopt;
   const SiblingView sibling = decode_lww_sibling(in);
@@ -218,9 +222,13 @@ const SiblingView* SiblingsView::find(const Dot& dot) const {
 }
 
 bool SiblingsView::read(ByteView canonical, ByteView key) {
+  return is_sound(canonical, key) && read_checked(canonical);
+}
+
+bool SiblingsView::read_checked(ByteView canonical) {
   entry_count_ = 0;
   sibling_count_ = 0;
-  if (!is_sound(canonical, key)) return false;
+  if (canonical.size() < checked_from) return false;
   Decoder in(canonical.substr(checked_from));
   if (in.u8() != static_cast<std::uint8_t>(RecordKind::siblings)) return false;
   return read_entries(in) && in.varint() == 0 && read_siblings(in) && in.complete();
@@ -229,12 +237,16 @@ bool SiblingsView::read(ByteView canonical, ByteView key) {
 bool SiblingsView::read_entries(Decoder& in) {
   const std::uint64_t count = in.varint();
   if (count > entries_.size()) return false;
-  for (; entry_count_ < count; ++entry_count_) {
-    VersionVector::Entry& entry = *std::construct_at(&entries_[entry_count_]);
-    VersionVector::take_entry(in, entry);
-    if (entry.counter == 0) return false;
-    if (entry_count_ > 0 && !(entries_[entry_count_ - 1].actor < entry.actor)) return false;
+  const VersionVector::Entry* last = nullptr;
+  for (std::size_t i = 0; i < count; ++i) {
+    // Made in its place, not copied there.
+    const auto* const entry = ::new (static_cast<void*>(&entries_[i]))
+        VersionVector::Entry(VersionVector::take_entry(in));
+    if (entry->counter == 0) return false;
+    if (last != nullptr && !(last->actor < entry->actor)) return false;
+    last = entry;
   }
+  entry_count_ = static_cast<std::size_t>(count);
   return true;
 }
 

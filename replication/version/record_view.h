@@ -23,6 +23,8 @@ struct SiblingView {
 // The one sibling of a record of kind `lww`, read without an allocation. Nullopt where
 // `decode_record` would fail or finds no sibling: ask that one then.
 std::optional<SiblingView> view_lww(ByteView canonical, ByteView key);
+// The same of bytes whose checksum was compared before.
+std::optional<SiblingView> view_lww_checked(ByteView canonical);
 
 // A record of kind `siblings` of the ordinary sort, read without an allocation: few entries, few
 // siblings, no detached dots.
@@ -32,6 +34,8 @@ class SiblingsView {
 
   // False where `decode_record` would fail, or where the record is out of the ordinary.
   bool read(ByteView canonical, ByteView key);
+  // The same of bytes whose checksum was compared before.
+  bool read_checked(ByteView canonical);
 
   std::span<const VersionVector::Entry> entries() const { return {entries_.data(), entry_count_}; }
   std::span<const SiblingView> siblings() const { return {siblings_.data(), sibling_count_}; }

@@ -75,26 +75,31 @@ void keep_damaged(Row& row, std::vector<Bytes> damaged) {
   row.damaged = std::move(both);
 }
 
+// Whether an operand's bytes were checked by who gave them.
+enum class Proof : std::uint8_t { given, missing };
+
 // The canonical bytes of a row of kind `lww` without mark and damage, and what is in them.
 struct LwwRow {
   ByteView canonical;
   SiblingView sibling;
 };
-std::optional<LwwRow> view_lww_row(ByteView row, ByteView key) {
+std::optional<LwwRow> view_lww_row(ByteView row, ByteView key, Proof proof) {
   if (row.empty() || static_cast<std::uint8_t>(row.front()) != flags_none) return std::nullopt;
   const ByteView canonical = row.substr(1);
-  const auto sibling = view_lww(canonical, key);
+  const auto sibling =
+      proof == Proof::given ? view_lww_checked(canonical) : view_lww(canonical, key);
   if (!sibling) return std::nullopt;
   return LwwRow{canonical, *sibling};
 }
 
 // Of kind `lww` one of the two survives as it is, so nothing need be decoded. Nullopt: where either
 // is out of the ordinary.
-std::optional<Bytes> merge_lww_rows(std::optional<ByteView> base, ByteView operand, ByteView key) {
-  const auto right = view_lww_row(operand, key);
+std::optional<Bytes> merge_lww_rows(std::optional<ByteView> base, ByteView operand, ByteView key,
+                                    Proof proof) {
+  const auto right = view_lww_row(operand, key, proof);
   if (!right) return std::nullopt;
   if (!base) return encode_operand(right->canonical);
-  const auto left = view_lww_row(*base, key);
+  const auto left = view_lww_row(*base, key, Proof::missing);
   if (!left) return std::nullopt;
   return encode_operand(right_wins(left->sibling, right->sibling) ? right->canonical
                                                                   : left->canonical);
@@ -102,12 +107,14 @@ std::optional<Bytes> merge_lww_rows(std::optional<ByteView> base, ByteView opera
 
 // As above, of kind `siblings`: mostly the operand comes from who had seen all of the base.
 std::optional<Bytes> merge_siblings_rows(std::optional<ByteView> base, ByteView operand,
-                                         ByteView key) {
+                                         ByteView key, Proof proof) {
   if (operand.empty() || static_cast<std::uint8_t>(operand.front()) != flags_none)
     return std::nullopt;
   const ByteView canonical = operand.substr(1);
   SiblingsView right;
-  if (!right.read(canonical, key)) return std::nullopt;
+  const bool is_read =
+      proof == Proof::given ? right.read_checked(canonical) : right.read(canonical, key);
+  if (!is_read) return std::nullopt;
   if (!base) return encode_operand(canonical);
   const auto parts = split_row(*base);
   if (!parts || !parts->damaged.empty()) return std::nullopt;
@@ -123,6 +130,12 @@ std::optional<Bytes> merge_siblings_rows(std::optional<ByteView> base, ByteView 
   out.append(header);
   out.append(canonical);
   return out;
+}
+
+std::optional<Bytes> merge_rows(RecordKind kind, std::optional<ByteView> base, ByteView operand,
+                                ByteView key, Proof proof) {
+  return kind == RecordKind::lww ? merge_lww_rows(base, operand, key, proof)
+                                 : merge_siblings_rows(base, operand, key, proof);
 }
 
 }  // namespace
@@ -200,11 +213,9 @@ void merge_into_row(Row& row, Record peer) {
 Bytes RowPolicy::merge(ByteView key, std::optional<ByteView> base,
                        std::span<const ByteView> operands) const {
   const ByteView user = user_key(key);
-  if (operands.size() == 1) {
-    auto merged = kind_ == RecordKind::lww ? merge_lww_rows(base, operands.front(), user)
-                                           : merge_siblings_rows(base, operands.front(), user);
-    if (merged) return std::move(*merged);
-  }
+  if (operands.size() == 1)
+    if (auto merged = merge_rows(kind_, base, operands.front(), user, Proof::missing))
+      return std::move(*merged);
   Row row;
   row.record.kind = kind_;
   if (base) row = decode_row(*base, user, kind_);
@@ -214,6 +225,12 @@ Bytes RowPolicy::merge(ByteView key, std::optional<ByteView> base,
     merge_into_row(row, std::move(peer.record));
   }
   return encode_row(row, user);
+}
+
+Bytes RowPolicy::merge_checked(ByteView key, std::optional<ByteView> base, ByteView operand) const {
+  if (auto merged = merge_rows(kind_, base, operand, user_key(key), Proof::given))
+    return std::move(*merged);
+  return merge(key, base, {&operand, 1});
 }
 
 Bytes RowPolicy::join(ByteView key, std::span<const ByteView> operands) const {

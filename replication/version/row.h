@@ -53,6 +53,7 @@ class RowPolicy final : public RecordPolicy {
   explicit RowPolicy(RecordKind kind) : kind_(kind) {}
   Bytes merge(ByteView key, std::optional<ByteView> base,
               std::span<const ByteView> operands) const override;
+  Bytes merge_checked(ByteView key, std::optional<ByteView> base, ByteView operand) const override;
   Bytes join(ByteView key, std::span<const ByteView> operands) const override;
   // Tombstones are kept: nothing proves yet that every owner has them.
   bool droppable(ByteView, ByteView, std::uint64_t) const override { return false; }
