@@ -94,10 +94,9 @@ Status check_bounds(const Record& record, std::size_t bytes, const PutLimits& bo
   return {};
 }
 
-}  // namespace
-
-Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timestamp stamp, Row row,
-                               const Row& other, DotIssuer& issuer) {
+// Takes context and value out of the intent, unless it refuses.
+Result<PutDecision> decide(PutIntent& intent, const PutLimits& bounds, Timestamp stamp, Row row,
+                           const Row& other, DotIssuer& issuer) {
   if (row.is_damaged() || other.is_damaged())
     return Status{Code::corrupt, "the coordinator's own record of key " + printable(intent.key) +
                                      " is damaged: ask another replica"};
@@ -136,19 +135,26 @@ Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timest
   return decision;
 }
 
+}  // namespace
+
+Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timestamp stamp, Row row,
+                               const Row& other, DotIssuer& issuer) {
+  return decide(intent, bounds, stamp, std::move(row), other, issuer);
+}
+
 Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timestamp stamp,
                                ByteView row, DotIssuer& issuer) {
   RowView view;
   if (!view.read(row, intent.key) || !discards_all(view.record, intent))
-    return decide_put(std::move(intent), bounds, stamp,
-                      decode_row(row, intent.key, RecordKind::siblings), {}, issuer);
+    return decide(intent, bounds, stamp, decode_row(row, intent.key, RecordKind::siblings), {},
+                  issuer);
   Row bare;
   bare.mark = view.mark;
   bare.record.vector = VersionVector(view.record.entries());
   // As apply_update does with each sibling that it discards.
   for (const SiblingView& sibling : view.record.siblings())
     bare.record.vector.touch(sibling.dot.actor, stamp);
-  return decide_put(std::move(intent), bounds, stamp, std::move(bare), {}, issuer);
+  return decide(intent, bounds, stamp, std::move(bare), {}, issuer);
 }
 
 Record lww_record(PutIntent intent, Timestamp stamp, DotIssuer& issuer) {

@@ -51,15 +51,12 @@ Record apply_update(Record own, const Context& context, Sibling written) {
   std::vector<Dot> unseen;
   for (const auto& each : context.vector.detached())
     if (!own.vector.covers(each.dot)) unseen.push_back(each.dot);
-  for (const auto& entry : context.vector.entries())
-    if (entry.counter > own.vector.counter_of(entry.actor))
-      own.vector.raise({entry.actor, entry.counter}, written.stamp);
   std::erase_if(own.siblings, [&](const Sibling& sibling) {
     if (!context.vector.covers(sibling.dot)) return false;
     own.vector.touch(sibling.dot.actor, written.stamp);
     return true;
   });
-  own.vector.merge(context.vector);
+  own.vector.merge(context.vector, written.stamp);
   for (const Dot& dot : unseen) own.vector.touch(dot, written.stamp);
   own.vector.raise(written.dot, written.stamp);
   own.siblings.insert(first_from(own.siblings, written.dot), std::move(written));

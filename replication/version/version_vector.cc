@@ -65,6 +65,7 @@ void VersionVector::add_detached(const Dot& dot, Timestamp stamp) {
 }
 
 void VersionVector::absorb_detached() {
+  if (detached_.empty()) return;
   std::erase_if(detached_, [this](const Detached& each) {
     if (counter_of(each.dot.actor) < each.dot.counter) return false;
     touch(each.dot.actor, each.stamp);
@@ -83,8 +84,14 @@ void VersionVector::touch(const Dot& dot, Timestamp stamp) {
   if (at != detached_.end() && at->dot == dot) at->stamp = std::max(at->stamp, stamp);
 }
 
-void VersionVector::merge(const VersionVector& other) {
-  merge_entries(other.entries_);
+void VersionVector::merge(const VersionVector& other, Timestamp raised) {
+  // Mostly all actors are known; then nothing moves.
+  if (!raise_known(other.entries_, raised)) {
+    for (const Entry& entry : other.entries_)
+      if (raised > 0 && entry.counter > counter_of(entry.actor))
+        raise({entry.actor, entry.counter}, raised);
+    merge_entries(other.entries_);
+  }
   if (!other.detached_.empty()) merge_detached(other.detached_);
   absorb_detached();
 }
@@ -104,12 +111,13 @@ void VersionVector::merge_detached(const std::vector<Detached>& other) {
   }
 }
 
-// Mostly all actors are known; then nothing moves. False when one is not.
-bool VersionVector::raise_known(const std::vector<Entry>& other) {
+// False when an actor is not known; those before it are raised.
+bool VersionVector::raise_known(const std::vector<Entry>& other, Timestamp raised) {
   auto mine = entries_.begin();
   for (const Entry& theirs : other) {
     while (mine != entries_.end() && mine->actor < theirs.actor) ++mine;
     if (mine == entries_.end() || mine->actor != theirs.actor) return false;
+    if (theirs.counter > mine->counter) mine->stamp = std::max(mine->stamp, raised);
     mine->counter = std::max(mine->counter, theirs.counter);
     mine->stamp = std::max(mine->stamp, theirs.stamp);
   }
@@ -117,7 +125,6 @@ bool VersionVector::raise_known(const std::vector<Entry>& other) {
 }
 
 void VersionVector::merge_entries(const std::vector<Entry>& other) {
-  if (raise_known(other)) return;
   std::vector<Entry> merged;
   merged.reserve(entries_.size() + other.size());
   auto mine = entries_.begin();
@@ -149,15 +156,13 @@ VersionVector VersionVector::decode(Decoder& in) {
   const std::size_t count = in.count(entry_bytes_min);
   vector.entries_.reserve(count);
   for (std::size_t i = 0; i < count && !in.failed(); ++i) {
-    Entry& entry = vector.entries_.emplace_back();
-    take_entry(in, entry);
+    const Entry& entry = vector.entries_.emplace_back(take_entry(in));
     const bool ordered = i == 0 || vector.entries_[i - 1].actor < entry.actor;
     if (!ordered || entry.counter == 0) in.fail();
   }
   const std::size_t detached = in.count(entry_bytes_min);
   for (std::size_t i = 0; i < detached && !in.failed(); ++i) {
-    Entry entry;
-    take_entry(in, entry);
+    const Entry entry = take_entry(in);
     const Detached each{{entry.actor, entry.counter}, entry.stamp};
     const bool ordered = i == 0 || vector.detached_.back().dot < each.dot;
     if (!ordered || vector.counter_of(each.dot.actor) >= each.dot.counter) in.fail();

@@ -62,8 +62,9 @@ class VersionVector {
   // Raises the stamp of an entry, or of a detached dot, that is there.
   void touch(const Actor& actor, Timestamp stamp);
   void touch(const Dot& dot, Timestamp stamp);
-  // Entry by entry the greater counter and the greater stamp; every detached dot of either.
-  void merge(const VersionVector& other);
+  // Entry by entry the greater counter and the greater stamp; every detached dot of either. What
+  // `other` raises gets at least the stamp `raised`.
+  void merge(const VersionVector& other, Timestamp raised = 0);
   Timestamp latest_stamp() const;
 
   // `Out` as in coding.h; at most `encoded_bytes_max` bytes.
@@ -79,20 +80,23 @@ class VersionVector {
     return 2 * varint_bytes_max + size() * (actor_bytes_max + varint_bytes_max + 8);
   }
   // One entry, or one detached dot, as `encode` writes it.
-  static void take_entry(Decoder& in, Entry& entry) {
+  static Entry take_entry(Decoder& in) {
     if (const char* const start = in.ahead(entry_ahead_bytes)) {
       const char* at = start + actor_bytes_fixed;
-      if (load_varint(at, entry.actor.birth) && load_varint(at, entry.counter)) {
-        entry.actor.node = {load_u64_big_endian(start), load_u64_big_endian(start + 8)};
-        entry.actor.start = load_u64(start + 16);
-        entry.stamp = load_u64(at);
+      std::uint64_t birth = 0;
+      std::uint64_t counter = 0;
+      if (load_varint(at, birth) && load_varint(at, counter)) {
         in.skip_to(at + 8);
-        return;
+        return {{{load_u64_big_endian(start), load_u64_big_endian(start + 8)},
+                 load_u64(start + 16),
+                 birth},
+                counter,
+                load_u64(at)};
       }
     }
-    entry.actor = take_actor(in);
-    entry.counter = in.varint();
-    entry.stamp = in.u64();
+    const Actor actor = take_actor(in);
+    const std::uint64_t counter = in.varint();
+    return {actor, counter, in.u64()};
   }
   // Fails the decoder unless entries and detached dots are in strict order, with counters above
   // zero, and no entry covers a detached dot.
@@ -111,7 +115,7 @@ class VersionVector {
   static constexpr std::size_t entry_ahead_bytes = actor_bytes_fixed + 2 * varint_ahead_bytes + 8;
 
   std::vector<Entry>::iterator find(const Actor& actor);
-  bool raise_known(const std::vector<Entry>& other);
+  bool raise_known(const std::vector<Entry>& other, Timestamp raised);
   void merge_entries(const std::vector<Entry>& other);
   void merge_detached(const std::vector<Detached>& other);
   // Restores the invariant: a covered dot's stamp goes to its entry.
