@@ -20,17 +20,17 @@ class RecordPolicy {
   virtual Bytes merge(ByteView key, std::optional<ByteView> base,
                       std::span<const ByteView> operands) const = 0;
 
-  // `merge` of one operand that has just been checked by its writer, as WriteBatch::merge asks: it
-  // need not be proved whole again.
-  virtual Bytes merge_checked(ByteView key, std::optional<ByteView> base, ByteView operand) const {
-    return merge(key, base, {&operand, 1});
-  }
-
   // One operand that stands for all of `operands`: merging it equals merging them one by one.
   virtual Bytes join(ByteView key, std::span<const ByteView> operands) const = 0;
 
   // Whether a full row (never an operand) may vanish below the watermark `horizon`.
   virtual bool droppable(ByteView key, ByteView row, std::uint64_t horizon) const = 0;
+
+  // `merge` of one operand that has just been checked by its writer, as WriteBatch::merge asks: it
+  // need not be proved whole again.
+  virtual Bytes merge_checked(ByteView key, std::optional<ByteView> base, ByteView operand) const {
+    return merge(key, base, {&operand, 1});
+  }
 };
 
 }  // namespace ringwright
