@@ -27,7 +27,7 @@ class Transport {
   };
 
   // Delivers what has arrived in one wake-up; with nothing there, waits until some comes, `wake` is
-  // called or the instant is reached.
+  // called or the instant is reached. It may also return for nothing: poll again.
   virtual void poll(Instant until, const Sink& sink) = 0;
   // Never blocks. Takes all of them and leaves the vector empty with its room, for the next time;
   // past the bound of a target's queue they are dropped.
