@@ -26,6 +26,7 @@ endforeach()
 install(DIRECTORY DESTINATION "${RINGWRIGHT_INSTALL_PLUGIN_DIR}")
 
 install(DIRECTORY "${PROJECT_SOURCE_DIR}/examples/plugin" "${PROJECT_SOURCE_DIR}/examples/resolver_plugin"
+                  "${PROJECT_SOURCE_DIR}/examples/transport_plugin"
   DESTINATION "${CMAKE_INSTALL_DATADIR}/ringwright/examples")
 
 install(EXPORT ringwrightTargets NAMESPACE ringwright:: DESTINATION "${package_dir}")
