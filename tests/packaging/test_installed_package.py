@@ -471,3 +471,11 @@ def test_the_readme_of_the_transport_is_true(place: Place, lagging: Path) -> Non
     constants = (lagging.parent / "lagging_transport.h").read_text()
     assert "at most 65536 of them" in shown
     assert "held_max = 65536;" in constants
+
+
+def test_the_guide_to_transports_is_true(place: Place, lagging: Path) -> None:
+    guide = (ROOT / "docs" / "writing_a_plugin.md").read_text()
+    blocks = re.findall(r"```python\n(.*?)```", guide, re.DOTALL)
+    code = next(block for block in blocks if 'transport="lagging"' in block)
+    code = code.replace("build/plugins", str(lagging / "plugins"))
+    assert place.python(code, **PATIENT) == "b'value'\n"
