@@ -16,6 +16,7 @@
 #include "engine/iterators.h"
 #include "plugins/rocksdb/convert.h"
 #include "plugins/rocksdb/info_log.h"
+#include "plugins/rocksdb/log_watch.h"
 #include "plugins/rocksdb/merge_operator.h"
 #include "plugins/rocksdb/options.h"
 #include "plugins/rocksdb/range_iterator.h"
@@ -105,13 +106,20 @@ double between_bounds(double value, double slowdown, double stop) {
   return std::min(1.0, pressure_at_slowdown + (1 - pressure_at_slowdown) * beyond);
 }
 
+// What RocksDB answers, in words only, when it meets a log in which a write has failed.
+bool met_a_failed_log(const rocksdb::Status& native) {
+  if (!native.IsIOError()) return false;
+  const std::string text = native.ToString();
+  return text.find("Writer has previous error") != text.npos ||
+         text.find("Seen error. Skip writing buffer") != text.npos;
+}
+
 // A sync that a full disk has hindered without losing a page: it had no room to note several synced
-// logs in the manifest, or came upon a log in which a write had just failed, whose own error is
-// what counts. One whose fdatasync found the disk full may have lost pages.
+// logs in the manifest. One whose fdatasync found the disk full may have lost pages.
 bool is_hindered_sync(const rocksdb::Status& native) {
   const std::string text = native.ToString();
-  if (native.IsNoSpace()) return text.find("sync") == std::string::npos;
-  return native.IsIOError() && text.find("Writer has previous error") != std::string::npos;
+  // What was done stands before the path.
+  return native.IsNoSpace() && text.substr(0, text.find('/')).find("sync") == text.npos;
 }
 
 // A stalled write that finds RocksDB stopped by an error tells it in words only.
@@ -172,6 +180,9 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   options_ = std::move(*options);
   directory_ = directory;
   durability_ = context.durability;
+  environment_ =
+      rocksdb::NewCompositeEnv(std::make_shared<LogWatch>(directory_, [this] { note_full_log(); }));
+  options_.env = environment_.get();
   RW_TRY(connect(std::move(*lock)));
   if (durability_ != Durability::none) {
     const Status begun = begin_log(*db_);
@@ -194,6 +205,7 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
 Status RocksdbEngine::connect(std::unique_ptr<DirectoryLock> lock) {
   auto instance = std::make_shared<Instance>();
   instance->lock = std::move(lock);
+  instance->environment = environment_;
   options_.wal_filter = &instance->log_continuity;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(options_, directory_, &db);
@@ -349,11 +361,19 @@ Result<std::uint64_t> RocksdbEngine::write_admitted(const WriteBatch& batch, May
   const rocksdb::Status status =
       db_->Write(may_block == MayBlock::yes ? blocking_write_ : unstalled_write_, &native);
   if (status.ok()) return written_.fetch_add(1) + 1;
-  if (waited_for_a_full_disk(status)) return write_failure({Code::no_space, status.ToString()});
-  return write_failure(to_status(status, "write"));
+  return write_failure(status, "write");
 }
 
-Status RocksdbEngine::write_failure(const Status& cause) {
+// Another thread's write may have met the full disk, which RocksDB does not always say.
+Status RocksdbEngine::to_status_here(const rocksdb::Status& native, std::string_view what) const {
+  const Status status = to_status(native, what);
+  const bool is_full =
+      waited_for_a_full_disk(native) || (out_of_space_.load() && met_a_failed_log(native));
+  return is_full ? Status(Code::no_space, status.message()) : status;
+}
+
+Status RocksdbEngine::write_failure(const rocksdb::Status& native, std::string_view what) {
+  const Status cause = to_status_here(native, what);
   switch (cause.code()) {
     case Code::no_space:
       // At most torn in the log, where the next recovery drops it.
@@ -367,6 +387,13 @@ Status RocksdbEngine::write_failure(const Status& cause) {
     default:
       return fail(Code::in_doubt, cause);
   }
+}
+
+// Called by the thread whose write fails for it, within that write. It waits for a sync under way;
+// the next one sees that there may be none.
+void RocksdbEngine::note_full_log() {
+  const std::lock_guard lock(sync_mutex_);
+  out_of_space_.store(true, std::memory_order_release);
 }
 
 // After RocksDB met a full disk, when there is room again. It is opened anew, for its own way to
@@ -525,8 +552,7 @@ Status RocksdbEngine::drop_admitted(const KeyRange& range) {
   RW_TRY(check_space(log_record_bytes + range.start.size() + stop.size()));
   const rocksdb::Status status = db_->DeleteRange(blocking_write_, db_->DefaultColumnFamily(),
                                                   to_slice(range.start), to_slice(stop));
-  if (waited_for_a_full_disk(status)) return write_failure({Code::no_space, status.ToString()});
-  if (!status.ok()) return write_failure(to_status(status, "drop range"));
+  if (!status.ok()) return write_failure(status, "drop range");
   const std::uint64_t sequence = written_.fetch_add(1) + 1;
   return durability_ == Durability::disk ? sync_through(sequence) : ok_status();
 }
@@ -544,7 +570,7 @@ Status RocksdbEngine::flush_once() {
   if (!pass) return not_open(true);
   return guarded("flush", [&] {
     RW_TRY(check_space_to_flush());
-    const Status flushed = to_status(db_->Flush(rocksdb::FlushOptions()), "flush");
+    const Status flushed = to_status_here(db_->Flush(rocksdb::FlushOptions()), "flush");
     if (flushed.code() == Code::no_space) out_of_space_.store(true, std::memory_order_release);
     return flushed;
   });
@@ -563,7 +589,8 @@ Status RocksdbEngine::checkpoint(const std::string& path) {
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
     if (!ready.ok()) return to_status(ready, "checkpoint");
     // A log size of 0 flushes first, so that writes without a log are in the copy too.
-    RW_TRY(to_status(checkpoint->CreateCheckpoint(target, 0), "checkpoint to '" + target + "'"));
+    RW_TRY(
+        to_status_here(checkpoint->CreateCheckpoint(target, 0), "checkpoint to '" + target + "'"));
     // Comes last and is what makes the copy an engine's directory: a half-made one is refused.
     const auto claim = disk_->read(path_ + "/ENGINE");
     if (!claim) return claim.error();

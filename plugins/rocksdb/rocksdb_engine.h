@@ -57,6 +57,7 @@ class RocksdbEngine final : public StorageEngine {
   // What an open instance and its iterators share.
   struct Instance {
     std::unique_ptr<DirectoryLock> lock;
+    std::shared_ptr<rocksdb::Env> environment;
     LogContinuity log_continuity;     // the database keeps a pointer to it
     std::unique_ptr<rocksdb::DB> db;  // destroyed before the lock is let go
     std::atomic<bool> closed{false};
@@ -86,7 +87,9 @@ class RocksdbEngine final : public StorageEngine {
   Status read_failure(const rocksdb::Status& native, ByteView key);
   void get_together(std::span<const Bytes> keys, Answers& answers);
   Result<std::uint64_t> write_admitted(const WriteBatch& batch, MayBlock may_block);
-  Status write_failure(const Status& cause);
+  Status to_status_here(const rocksdb::Status& native, std::string_view what) const;
+  Status write_failure(const rocksdb::Status& native, std::string_view what);
+  void note_full_log();
   std::uint64_t space_needed();
   std::uint64_t memtable_bytes();
   Status check_space(std::uint64_t bytes);
@@ -115,6 +118,7 @@ class RocksdbEngine final : public StorageEngine {
   rocksdb::DB* db_ = nullptr;
 
   std::shared_ptr<Disk> disk_;
+  std::shared_ptr<rocksdb::Env> environment_;
   rocksdb::Options options_;
   std::string path_;
   std::string directory_;  // the real one of `path_`
@@ -130,7 +134,7 @@ class RocksdbEngine final : public StorageEngine {
   // before a sync began are in that sync.
   std::atomic<std::uint64_t> written_{0};
   std::atomic<std::uint64_t> synced_through_{0};
-  std::mutex sync_mutex_;
+  std::mutex sync_mutex_;  // also of whoever finds a log full
 
   std::uint64_t space_kept_ = 0;  // beside the memtables: a log and the margin
   std::uint64_t space_margin_ = 0;

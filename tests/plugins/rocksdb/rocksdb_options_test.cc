@@ -83,6 +83,7 @@ TEST(RocksdbOptionsTest, refuses_values_that_rocksdb_refuses) {
 
 TEST(RocksdbOptionsTest, refuses_options_that_would_break_the_contract) {
   expect_refused("manual_wal_flush", "true", "not to be set");
+  expect_refused("two_write_queues", "true", "not to be set");
   expect_refused("unordered_write", "true", "not to be set");
   expect_refused("wal_dir", "/elsewhere", "not to be set");
   expect_refused("comparator", "rocksdb.ReverseBytewiseComparator", "not to be set");
