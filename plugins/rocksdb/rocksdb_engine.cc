@@ -7,7 +7,9 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <chrono>
 #include <optional>
+#include <thread>
 #include <utility>
 
 #include "engine/base/guarded.h"
@@ -38,6 +40,9 @@ constexpr std::uint64_t log_record_bytes = 64;
 // before the free space is looked at again. A memtable is rarely full just between two looks.
 constexpr std::uint64_t free_part_of_memtable = 8;
 constexpr std::uint64_t look_part_of_memtable = 64;
+// For background jobs that are about to end.
+constexpr std::chrono::milliseconds job_poll{2};
+constexpr std::chrono::milliseconds job_wait_max{1500};
 // From here on RocksDB delays or is about to delay writers.
 constexpr double pressure_at_slowdown = 0.7;
 
@@ -183,7 +188,7 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   environment_ =
       rocksdb::NewCompositeEnv(std::make_shared<LogWatch>(directory_, [this] { note_full_log(); }));
   options_.env = environment_.get();
-  RW_TRY(connect(std::move(*lock)));
+  RW_TRY(connect(*lock));
   if (durability_ != Durability::none) {
     const Status begun = begin_log(*db_);
     if (!begun.is_ok()) {
@@ -197,14 +202,14 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   disk_ = context.disk;
   path_ = context.path;
   prepare_calls(context);
+  serves_.store(true);
   gate_.open();
   return ok_status();
 }
 
-// Opens the database, which recovers it. The directory's lock is let go if that fails.
-Status RocksdbEngine::connect(std::unique_ptr<DirectoryLock> lock) {
+// Opens the database, which recovers it. Takes the directory's lock if that succeeds.
+Status RocksdbEngine::connect(std::unique_ptr<DirectoryLock>& lock) {
   auto instance = std::make_shared<Instance>();
-  instance->lock = std::move(lock);
   instance->environment = environment_;
   options_.wal_filter = &instance->log_continuity;
   rocksdb::DB* db = nullptr;
@@ -215,6 +220,7 @@ Status RocksdbEngine::connect(std::unique_ptr<DirectoryLock> lock) {
     rocksdb::Warn(options_.info_log,
                   "left out %llu batches that lay behind a hole in the unsynced part of the logs",
                   static_cast<unsigned long long>(left_out));
+  instance->lock = std::move(lock);
   instance_ = std::move(instance);
   db_ = db;
   return ok_status();
@@ -277,24 +283,32 @@ Status RocksdbEngine::read_failure(const rocksdb::Status& native, ByteView key) 
 
 RocksdbEngine::Answers RocksdbEngine::multi_get(std::span<const Bytes> keys, MayBlock may_block) {
   Answers answers;
-  if (may_block == MayBlock::yes) await_reopening();
-  const CallGate::Pass pass(gate_);
   try {
-    answers.reserve(keys.size());
-    if (!pass) {
-      answers.assign(keys.size(), not_open(false));
-    } else if (may_block == MayBlock::no) {
-      // RocksDB's MultiGet reads files whatever its read tier is (seen in 7.8.3); Get does not.
-      get_each(keys, cached_read_, answers);
-    } else if (keys.size() < multi_get_keys_min) {
-      get_each(keys, blocking_read_, answers);
-    } else {
-      get_together(keys, answers);
+    while (!read(keys, may_block, answers)) {
+      if (may_block == MayBlock::yes && await_reopening()) continue;
+      answers.assign(keys.size(), not_open(may_block, Code::busy));
+      break;
     }
   } catch (...) {
     answers.assign(keys.size(), exception_status("get"));
   }
   return answers;
+}
+
+// False when the gate is shut.
+bool RocksdbEngine::read(std::span<const Bytes> keys, MayBlock may_block, Answers& answers) {
+  const CallGate::Pass pass(gate_);
+  if (!pass) return false;
+  answers.reserve(keys.size());
+  if (may_block == MayBlock::no) {
+    // RocksDB's MultiGet reads files whatever its read tier is (seen in 7.8.3); Get does not.
+    get_each(keys, cached_read_, answers);
+  } else if (keys.size() < multi_get_keys_min) {
+    get_each(keys, blocking_read_, answers);
+  } else {
+    get_together(keys, answers);
+  }
+  return true;
 }
 
 void RocksdbEngine::get_each(std::span<const Bytes> keys, const rocksdb::ReadOptions& options,
@@ -339,7 +353,7 @@ Result<std::uint64_t> RocksdbEngine::write(const WriteBatch& batch, MayBlock may
     RW_TRY(guarded("write", [&] { return revive(); }));
   }
   const CallGate::Pass pass(gate_);
-  if (!pass) return not_open(true);
+  if (!pass) return not_open(may_block, Code::no_space);
   if (failed_.load(std::memory_order_acquire)) return failure();
   try {
     return write_admitted(batch, may_block);
@@ -401,47 +415,68 @@ void RocksdbEngine::note_full_log() {
 // waits for ever for a flush that was about to begin, and it takes itself for lost where it could
 // not begin a log. Whatever was written is in the logs, in the system's hands at least, and what is
 // torn in them was refused; without logs there is only its own way.
+//
+// When it fails half way the gate stays shut, and the next call goes on from there.
 Status RocksdbEngine::revive() {
   const std::lock_guard lock(lifecycle_mutex_);
+  waits_for_iterators_.store(false);
   if (finished_ || failed_.load() || !out_of_space_.load()) return ok_status();
-  RW_TRY(space_->look(0, instance_ ? space_needed() : space_kept_));
-  std::unique_ptr<DirectoryLock> directory_lock;
-  if (instance_) {
-    if (durability_ == Durability::none) return resume();
-    reviving_.store(true, std::memory_order_release);
-    gate_.shut();
-    // An iterator keeps the database: its owner must let go first.
-    if (instance_.use_count() > 1) {
-      gate_.open();
-      reviving_.store(false, std::memory_order_release);
-      return {Code::no_space, "disk was full; waiting for the last iterator to end"};
-    }
-    rocksdb::Info(options_.info_log, "opened anew: the disk was full and has room again");
-    db_ = nullptr;
-    directory_lock = std::move(instance_->lock);
-    damage_before_ = instance_->damage.ranges();
-    instance_->db->Close().PermitUncheckedError();  // it failed before
-    instance_.reset();
+  RW_TRY(space_->look(0, db_ ? space_needed() : space_kept_));
+  if (durability_ == Durability::none) return resume();
+  if (instance_) RW_TRY(let_go());
+  return take_up();
+}
+
+// Closes the database, or answers why not yet.
+Status RocksdbEngine::let_go() {
+  const Status held{Code::no_space, "disk was full; waiting for the last iterator to end"};
+  await_jobs();
+  // An iterator keeps the database: its owner must let go first. Reads need not suffer meanwhile,
+  // but no other iterator may begin, or there might always be one.
+  waits_for_iterators_.store(true);
+  if (instance_.use_count() > 1) return held;
+  reviving_.store(true, std::memory_order_release);
+  gate_.shut();
+  if (instance_.use_count() > 1) {
+    gate_.open();
+    reviving_.store(false, std::memory_order_release);
+    return held;
   }
-  const Status opened = reconnect(std::move(directory_lock));
+  // Looking at the count orders nothing; to let go of a copy does, after all who did so before.
+  std::shared_ptr<Instance>(instance_).reset();
+  rocksdb::Info(options_.info_log, "opened anew: the disk was full and has room again");
+  damage_before_ = instance_->damage.ranges();
+  db_ = nullptr;
+  lock_between_ = std::move(instance_->lock);
+  instance_->db->Close().PermitUncheckedError();  // it failed before
+  instance_.reset();
+  return ok_status();
+}
+
+// A background job that met a full disk sleeps for a second before it ends, and closing the
+// database waits for that. Until then reads can go on.
+void RocksdbEngine::await_jobs() {
+  using Properties = rocksdb::DB::Properties;
+  for (auto waited = job_poll; waited < job_wait_max; waited += job_poll) {
+    if (property(Properties::kNumRunningFlushes) + property(Properties::kNumRunningCompactions) ==
+        0)
+      return;
+    std::this_thread::sleep_for(job_poll);
+  }
+}
+
+Status RocksdbEngine::take_up() {
+  const Status opened = connect(lock_between_);
   if (opened.code() == Code::no_space) return opened;
   if (!opened.is_ok()) return fail(opened.code(), opened);
   for (const KeyRange& range : damage_before_) instance_->damage.note(range);
   // Should there be no room for that, it can be read at least.
   const Status begun = begin_log(*db_);
   if (begun.is_ok()) out_of_space_.store(false, std::memory_order_release);
+  waits_for_iterators_.store(false);
   gate_.open();
   reviving_.store(false, std::memory_order_release);
   return begun.is_ok() || begun.code() == Code::no_space ? begun : fail(begun.code(), begun);
-}
-
-Status RocksdbEngine::reconnect(std::unique_ptr<DirectoryLock> lock) {
-  if (!lock) {
-    auto taken = disk_->lock(path_);
-    if (!taken) return taken.error();
-    lock = std::move(*taken);
-  }
-  return connect(std::move(lock));
 }
 
 Status RocksdbEngine::resume() {
@@ -453,18 +488,19 @@ Status RocksdbEngine::resume() {
   return ok_status();
 }
 
-// For reads that may wait.
-void RocksdbEngine::await_reopening() {
-  if (reviving_.load(std::memory_order_acquire))
-    guarded("open again", [&] { return revive(); }).ignore("the read tells whether it is open");
+// For those who may wait and found the gate shut: whether it is worth another try.
+bool RocksdbEngine::await_reopening() {
+  if (!serves_.load()) return false;
+  guarded("open again", [&] { return revive(); }).ignore("the gate tells whether it is open");
+  return !reviving_.load(std::memory_order_acquire) && serves_.load();
 }
 
-// Why a call did not get in.
-Status RocksdbEngine::not_open(bool changes) const {
+// Why a call did not get in. Whether that is over by now makes no difference.
+Status RocksdbEngine::not_open(MayBlock may_block, Code refusal) const {
+  if (!serves_.load()) return closed_status();
   if (failed_.load(std::memory_order_acquire)) return failure();
-  if (!reviving_.load(std::memory_order_acquire)) return closed_status();
-  return changes ? Status(Code::no_space, "disk was full; waiting for free space")
-                 : Status(Code::busy, "being opened again: the disk was full");
+  if (may_block == MayBlock::no) return would_block_status();
+  return {refusal, "disk was full; waiting for free space to open it again"};
 }
 
 // What must go to the disk whether or not anything is written from now on, and what is kept free.
@@ -491,7 +527,7 @@ Status RocksdbEngine::sync(std::uint64_t sequence, MayBlock may_block) {
     RW_TRY(guarded("sync", [&] { return revive(); }));
   }
   const CallGate::Pass pass(gate_);
-  if (!pass) return not_open(true);
+  if (!pass) return not_open(may_block, Code::no_space);
   if (failed_.load(std::memory_order_acquire)) return failure();
   if (durability_ != Durability::disk) return ok_status();
   if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
@@ -519,11 +555,17 @@ Status RocksdbEngine::sync_through(std::uint64_t sequence) {
 }
 
 std::unique_ptr<Iterator> RocksdbEngine::iterate(const KeyRange& range, Direction direction) {
-  await_reopening();
-  const CallGate::Pass pass(gate_);
-  if (!pass) return make_empty_iterator(not_open(false));
   try {
-    return make_range_iterator(instance_, range, direction);
+    if (waits_for_iterators_.load()) await_reopening();
+    for (;;) {
+      {
+        const CallGate::Pass pass(gate_);
+        if (pass && waits_for_iterators_.load())
+          return make_empty_iterator({Code::busy, "disk was full; about to be opened again"});
+        if (pass) return make_range_iterator(instance_, range, direction);
+      }
+      if (!await_reopening()) return make_empty_iterator(not_open(MayBlock::yes, Code::busy));
+    }
   } catch (...) {
     return make_empty_iterator(exception_status("iterate"));
   }
@@ -533,7 +575,7 @@ Status RocksdbEngine::drop_range(const KeyRange& range) {
   if (out_of_space_.load(std::memory_order_acquire))
     RW_TRY(guarded("drop range", [&] { return revive(); }));
   const CallGate::Pass pass(gate_);
-  if (!pass) return not_open(true);
+  if (!pass) return not_open(MayBlock::yes, Code::no_space);
   if (failed_.load(std::memory_order_acquire)) return failure();
   return guarded("drop range", [&] { return drop_admitted(range); });
 }
@@ -567,7 +609,7 @@ Status RocksdbEngine::flush_once() {
   if (out_of_space_.load(std::memory_order_acquire))
     RW_TRY(guarded("flush", [&] { return revive(); }));
   const CallGate::Pass pass(gate_);
-  if (!pass) return not_open(true);
+  if (!pass) return not_open(MayBlock::yes, Code::no_space);
   return guarded("flush", [&] {
     RW_TRY(check_space_to_flush());
     const Status flushed = to_status_here(db_->Flush(rocksdb::FlushOptions()), "flush");
@@ -578,7 +620,7 @@ Status RocksdbEngine::flush_once() {
 
 Status RocksdbEngine::checkpoint(const std::string& path) {
   const CallGate::Pass pass(gate_);
-  if (!pass) return not_open(true);
+  if (!pass) return not_open(MayBlock::yes, Code::no_space);
   return guarded("checkpoint", [&]() -> Status {
     const std::string target = disk_->real_path(path);
     if (target.empty()) return {Code::invalid, "checkpoint needs a real disk"};
@@ -693,8 +735,10 @@ Status RocksdbEngine::close() {
   const std::lock_guard lock(lifecycle_mutex_);
   return guarded("close", [&]() -> Status {
     finished_ = true;
+    serves_.store(false);
     gate_.shut();
     reviving_.store(false);
+    lock_between_.reset();
     db_ = nullptr;
     const std::shared_ptr<Instance> instance = std::exchange(instance_, nullptr);
     if (!instance) return ok_status();

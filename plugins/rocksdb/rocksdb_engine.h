@@ -27,8 +27,9 @@ namespace ringwright {
 // Writes stop with `no_space` while there is still room for what must be written anyway: the
 // memtables that are not flushed and the next log. Should RocksDB meet a full disk all the same,
 // the engine answers `no_space` until that room is back and then opens the database anew, in a call
-// that may block; others answer `busy` or `no_space` meanwhile. Any other failed write or sync is
-// the last one.
+// that may block and when no iterator is left; until then new iterators answer `busy`. Meanwhile
+// reads that may block wait; those that may not answer `would_block`. Any other failed write or
+// sync is the last one.
 // MayBlock::no: reads see memtables, filters and the block cache only; a write is refused while
 // RocksDB stalls writers. An admitted write still appends to the log through the page cache.
 class RocksdbEngine final : public StorageEngine {
@@ -94,12 +95,15 @@ class RocksdbEngine final : public StorageEngine {
   std::uint64_t memtable_bytes();
   Status check_space(std::uint64_t bytes);
   Status check_space_to_flush();
-  Status connect(std::unique_ptr<DirectoryLock> lock);
-  Status reconnect(std::unique_ptr<DirectoryLock> lock);
+  Status connect(std::unique_ptr<DirectoryLock>& lock);
   Status revive();
+  Status let_go();
+  Status take_up();
   Status resume();
-  void await_reopening();
-  Status not_open(bool changes) const;
+  bool await_reopening();
+  Status not_open(MayBlock may_block, Code refusal) const;
+  void await_jobs();
+  bool read(std::span<const Bytes> keys, MayBlock may_block, Answers& answers);
   Status flush_once();
   Status sync_through(std::uint64_t sequence);
   Status drop_admitted(const KeyRange& range);
@@ -113,7 +117,8 @@ class RocksdbEngine final : public StorageEngine {
 
   std::mutex lifecycle_mutex_;  // open, close, revive
   bool finished_ = false;
-  CallGate gate_;  // open exactly while `db_` may be used
+  std::atomic<bool> serves_{false};  // between open and close, whether or not the gate is open
+  CallGate gate_;                    // open exactly while `db_` may be used
   std::shared_ptr<Instance> instance_;
   rocksdb::DB* db_ = nullptr;
 
@@ -142,7 +147,10 @@ class RocksdbEngine final : public StorageEngine {
 
   // Since RocksDB met a full disk: until it was opened anew, no write and no sync.
   std::atomic<bool> out_of_space_{false};
-  std::atomic<bool> reviving_{false};  // the gate is shut for that
+  std::atomic<bool> reviving_{false};             // the gate is shut for that
+  std::atomic<bool> waits_for_iterators_{false};  // there is room, and that is all that is missing
+  // While the database is closed for that.
+  std::unique_ptr<DirectoryLock> lock_between_;
   std::vector<KeyRange> damage_before_;
 
   std::atomic<bool> failed_{false};

@@ -21,6 +21,7 @@ constexpr auto retry_every = std::chrono::milliseconds(2);
 constexpr int cycles = 2;
 constexpr int tries_while_full = 5;
 constexpr int numbers_of_a_cycle_max = 3000;
+constexpr int numbers_before_the_iterator = 50;
 constexpr int numbers_before_the_failure_max = 400;
 constexpr int tries_after_the_failure = 20;
 
@@ -66,6 +67,32 @@ class Session {
     expect_ok(engine_->close(), "close");
     open();
     check_rows();
+  }
+
+  void fill_and_free_under_iterators() {
+    for (int cycle = 0; cycle < cycles; ++cycle) {
+      for (int i = 0; i < numbers_before_the_iterator; ++i) wait_until_writes_pass();
+      auto iterator = engine_->iterate({}, Direction::forward);
+      plan_.power->hides_budget = true;
+      plan_.power->budget_bytes =
+          plan_.power->used_bytes + static_cast<std::uint64_t>(random_.between(1000, 400'000));
+      fill();
+      plan_.power->budget_bytes = PowerPage::no_budget;
+      const auto freed = SteadyClock::now();
+      while (try_next()) {
+        if (SteadyClock::now() - freed > freed_deadline)
+          fail("refuses as long as iterators follow");
+        check_reads();
+        auto next = engine_->iterate({}, Direction::forward);
+        expect_full_at_most(next->status());
+        iterator = std::move(next);
+        std::this_thread::sleep_for(retry_every);
+      }
+      iterator.reset();
+      check_rows();
+      ++figures_.cycles;
+    }
+    expect_ok(engine_->close(), "close");
   }
 
   void fail_one_sync() {
@@ -184,6 +211,16 @@ class Session {
     }
   }
 
+  void check_reads() {
+    const std::vector<Bytes> keys{"number"};
+    for (const MayBlock may_block : {MayBlock::no, MayBlock::yes}) {
+      const auto answers = engine_->multi_get(keys, may_block);
+      const Code code = answers.front().status().code();
+      if (code != Code::ok && !(code == Code::would_block && may_block == MayBlock::no))
+        fail("read: " + answers.front().status().to_string());
+    }
+  }
+
   void check_rows() {
     const auto rows = read_rows(*engine_);
     if (!rows) fail("read: " + rows.error().to_string());
@@ -216,6 +253,12 @@ void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures, Filling 
   Session session(plan, figures);
   session.fill_and_free(filling);
   if (plan.power->unknown_calls != 0) session.fail("a call that the model does not know");
+  ::_exit(child_verified);
+}
+
+void run_under_iterators(const ChildPlan& plan, TroubleFigures& figures) {
+  Session session(plan, figures);
+  session.fill_and_free_under_iterators();
   ::_exit(child_verified);
 }
 

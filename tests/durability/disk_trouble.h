@@ -17,7 +17,7 @@ struct TroubleFigures {
   std::atomic<bool> write_failed = false;
 };
 
-// Both write one request at a time, under a power disk, and end the process like `run_child`.
+// All write one request at a time, under a power disk, and end the process like `run_child`.
 
 // The disk fills and is freed again, many times, without a reopen. A write that is refused must
 // have changed nothing; after the freeing writes must come through; a reopen finds them all.
@@ -25,6 +25,10 @@ struct TroubleFigures {
 enum class Filling : unsigned char { in_sight, unseen };
 [[noreturn]] void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures,
                                      Filling filling);
+
+// The same with an iterator at any time, each made before the one before it ends. Neither that nor
+// the full disk keeps reads from their answers.
+[[noreturn]] void run_under_iterators(const ChildPlan& plan, TroubleFigures& figures);
 
 // One sync of the disk fails. If the engine's sync fails for it, none may succeed later, nor may a
 // write.
