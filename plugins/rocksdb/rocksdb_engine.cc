@@ -574,13 +574,23 @@ std::unique_ptr<Iterator> RocksdbEngine::iterate(const KeyRange& range, Directio
 Status RocksdbEngine::drop_range(const KeyRange& range) {
   if (out_of_space_.load(std::memory_order_acquire))
     RW_TRY(guarded("drop range", [&] { return revive(); }));
-  const CallGate::Pass pass(gate_);
-  if (!pass) return not_open(MayBlock::yes, Code::no_space);
-  if (failed_.load(std::memory_order_acquire)) return failure();
-  return guarded("drop range", [&] { return drop_admitted(range); });
+  std::uint64_t sequence = 0;
+  {
+    const CallGate::Pass pass(gate_);
+    if (!pass) return not_open(MayBlock::yes, Code::no_space);
+    if (failed_.load(std::memory_order_acquire)) return failure();
+    RW_TRY(guarded("drop range", [&] { return drop_admitted(range, sequence); }));
+  }
+  if (durability_ != Durability::disk || sequence == 0) return ok_status();
+  Status synced = sync(sequence, MayBlock::yes);
+  // A full disk may have hindered it; to open again is as good as a sync.
+  if (synced.code() == Code::no_space) synced = sync(sequence, MayBlock::yes);
+  if (synced.code() != Code::no_space) return synced;
+  return {Code::in_doubt, "dropped, but perhaps not for good: " + synced.message()};
 }
 
-Status RocksdbEngine::drop_admitted(const KeyRange& range) {
+// `sequence`: stays as it is when there is nothing to drop.
+Status RocksdbEngine::drop_admitted(const KeyRange& range, std::uint64_t& sequence) {
   if (range.is_nothing()) return ok_status();
   Bytes stop = range.stop;
   if (stop.empty()) {
@@ -595,8 +605,8 @@ Status RocksdbEngine::drop_admitted(const KeyRange& range) {
   const rocksdb::Status status = db_->DeleteRange(blocking_write_, db_->DefaultColumnFamily(),
                                                   to_slice(range.start), to_slice(stop));
   if (!status.ok()) return write_failure(status, "drop range");
-  const std::uint64_t sequence = written_.fetch_add(1) + 1;
-  return durability_ == Durability::disk ? sync_through(sequence) : ok_status();
+  sequence = written_.fetch_add(1) + 1;
+  return ok_status();
 }
 
 Status RocksdbEngine::flush() {

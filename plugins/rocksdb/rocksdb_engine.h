@@ -106,7 +106,7 @@ class RocksdbEngine final : public StorageEngine {
   bool read(std::span<const Bytes> keys, MayBlock may_block, Answers& answers);
   Status flush_once();
   Status sync_through(std::uint64_t sequence);
-  Status drop_admitted(const KeyRange& range);
+  Status drop_admitted(const KeyRange& range, std::uint64_t& sequence);
   double stall_pressure();
   std::uint64_t property(const std::string& name);
   std::uint64_t log_bytes();

@@ -139,9 +139,12 @@ class Session {
     Request request = workload_.request(number, plan_.round);
     page_.issued = number;
     if (dropped_ != number && request.drop) {
-      RW_TRY(engine_->drop_range(*request.drop));
+      const Status dropped = engine_->drop_range(*request.drop);
+      if (!dropped.is_ok() && dropped.code() != Code::in_doubt) return dropped;
       model_.drop(*request.drop);
       dropped_ = number;
+      // Only its sync was refused.
+      if (!dropped.is_ok()) return {Code::no_space, dropped.message()};
     }
     auto sequence = engine_->write(request.batch, MayBlock::no);
     if (!sequence && sequence.error().code() == Code::would_block)
