@@ -193,6 +193,7 @@ Status WiredtigerEngine::open_locked(const EngineContext& context) {
                              .look_after = limits::free_space_look_after},
       [directory] { return disk_space(directory).free_bytes; }, clock_);
   checkpoint_time_ = clock_->now();
+  serves_.store(true);
   gate_.open();
   caretaker_.start([this] {
     guarded("caretaker", [this] {
@@ -245,9 +246,11 @@ Result<std::uint64_t> WiredtigerEngine::next_start() {
 }
 
 Status WiredtigerEngine::not_open(bool changes) {
-  const Trouble trouble = reviving_.load(std::memory_order_acquire);
-  if (trouble == Trouble::none) return {Code::closed, "engine is not open"};
+  if (!serves_.load()) return {Code::closed, "engine is not open"};
   if (failed_.load(std::memory_order_acquire)) return failure();
+  const Trouble trouble = reviving_.load(std::memory_order_acquire);
+  // It has been opened since this call did not get in.
+  if (trouble == Trouble::none) return {Code::busy, "was just opened again"};
   return troubled(trouble, changes);
 }
 
@@ -699,6 +702,7 @@ Status WiredtigerEngine::close() {
   caretaker_.stop();
   const std::lock_guard lock(lifecycle_mutex_);
   return guarded("close", [&]() -> Status {
+    serves_.store(false);
     gate_.shut();
     reviving_.store(Trouble::none);
     const std::shared_ptr<Instance> instance = std::exchange(instance_, nullptr);

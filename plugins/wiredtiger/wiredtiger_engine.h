@@ -102,7 +102,8 @@ class WiredtigerEngine final : public StorageEngine {
 
   std::mutex lifecycle_mutex_;  // open, close, revive
   bool finished_ = false;
-  CallGate gate_;  // open exactly while `instance_` may be used
+  std::atomic<bool> serves_{false};  // between open and close, whether or not the gate is open
+  CallGate gate_;                    // open exactly while `instance_` may be used
   std::shared_ptr<Instance> instance_;
   std::atomic<Trouble> reviving_{Trouble::none};  // while the gate is shut for that
   Caretaker caretaker_;
