@@ -1,0 +1,112 @@
+#include "tests/durability/disk_crowd.h"
+
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <filesystem>
+#include <functional>
+#include <iostream>
+#include <string>
+
+#include "engine/engine_stack.h"
+#include "engine/registry.h"
+#include "tests/durability/durable_image.h"
+#include "tests/durability/shared.h"
+#include "tests/durability/test_engines.h"
+#include "tests/support/temporary_disk.h"
+
+namespace ringwright::durability {
+namespace {
+
+constexpr int runs = 2;  // of each class
+
+// --gtest_random_seed=N begins elsewhere; a repeated test goes on.
+std::uint64_t next_seed() {
+  static std::uint64_t seed = static_cast<std::uint64_t>(GTEST_FLAG_GET(random_seed)) * 1000;
+  return ++seed;
+}
+
+class DiskCrowd : public testing::TestWithParam<std::string> {
+ protected:
+  DiskCrowd() {
+    EXPECT_TRUE(make_engine_stack(registry(), GetParam()).has_value());
+    plan_.engine = GetParam();
+    plan_.round = 1;
+    plan_.root = std::filesystem::canonical(folder_.path()).string() + "/root";
+    plan_.power_journal = folder_.path() + "/journal";
+    if (GetParam() == "rocksdb") plan_.options["write_buffer_size"] = "100KiB";
+  }
+
+  // The child's verdict; empty when all is well.
+  static std::string run(ProgressPage& page, const std::function<void()>& program) {
+    const pid_t child = ::fork();
+    if (child < 0) return "cannot fork";
+    if (child == 0) {
+      program();
+      ::_exit(child_failed);
+    }
+    int status = 0;
+    ::waitpid(child, &status, 0);
+    if (WIFEXITED(status) && WEXITSTATUS(status) == child_verified) return {};
+    if (WIFSIGNALED(status)) return "died of signal " + std::to_string(WTERMSIG(status));
+    return "exit " + std::to_string(status) + ": " + page.failure.data();
+  }
+
+  void fill_disks(bool unseen) {
+    for (const Durability durability : {Durability::os, Durability::disk}) {
+      for (int i = 0; i < runs; ++i) {
+        plan_.seed = next_seed();
+        plan_.durability = durability;
+        const std::string name = "class " + std::string(durability_name(durability)) + ", seed " +
+                                 std::to_string(plan_.seed);
+        SCOPED_TRACE(name);
+        run_and_verify(name, unseen);
+        if (HasFatalFailure()) return;
+      }
+    }
+  }
+
+  void run_and_verify(const std::string& name, bool unseen) {
+    const Shared<ProgressPage> page;
+    const Shared<CrowdPage> crowd;
+    const Shared<PowerPage> power;
+    plan_.page = page.get();
+    plan_.power = power.get();
+    std::filesystem::remove_all(plan_.root);
+    std::filesystem::create_directory(plan_.root);
+    std::string verdict = run(*page, [&] { run_a_crowd(plan_, *crowd, unseen); });
+    if (crowd->has_passed && verdict == "died of signal " + std::to_string(SIGKILL)) verdict = "";
+    std::cout << name << ": " << crowd->cycles << " full disks, " << crowd->refused
+              << " refusals, back after " << crowd->longest_wait_ms << " ms at most, "
+              << crowd->reads << " reads (" << crowd->handed_away << " handed away), "
+              << crowd->scans << " scans (" << crowd->refused_scans << " refused)" << std::endl;
+    ASSERT_EQ(verdict, "");
+    ASSERT_EQ(run(*page, [&] { verify_a_crowd(plan_, *crowd, Left::all_applied); }), "")
+        << "after the death of the process";
+    DurableImage image;
+    const Status lost = image.lose_power(plan_.power_journal);
+    ASSERT_TRUE(lost.is_ok()) << lost.to_string();
+    ASSERT_TRUE(image.write_to(plan_.root).is_ok());
+    const Left left = plan_.durability == Durability::disk ? Left::all_acknowledged : Left::any;
+    ASSERT_EQ(run(*page, [&] { verify_a_crowd(plan_, *crowd, left); }), "")
+        << "after a loss of power";
+  }
+
+  const TemporaryFolder folder_;
+  ChildPlan plan_;
+};
+
+TEST_P(DiskCrowd, ManyThreadsOnADiskThatFillsInSight) { fill_disks(false); }
+
+TEST_P(DiskCrowd, ManyThreadsOnADiskThatIsFullAllAtOnce) {
+  if (GetParam() == "wiredtiger") GTEST_SKIP() << "its log takes its room long before its rows";
+  fill_disks(true);
+}
+
+INSTANTIATE_TEST_SUITE_P(Engines, DiskCrowd, testing::ValuesIn(durable_engines()),
+                         engine_test_name);
+
+}  // namespace
+}  // namespace ringwright::durability
