@@ -289,17 +289,28 @@ WiredtigerEngine::Answers WiredtigerEngine::multi_get(std::span<const Bytes> key
   return answers;
 }
 
+// Several keys are read in one transaction: without, each search would take a snapshot of its own,
+// for which threads meet in the library.
 void WiredtigerEngine::get_each(std::span<const Bytes> keys, Answers& answers) {
   const auto lease = instance_->take_session();
   if (!lease) return answers.assign(keys.size(), lease.error());
+  WT_SESSION* const session = lease->session();
   WT_CURSOR* const rows = lease->rows();
+  const bool together = keys.size() > 1;
+  if (together)
+    if (const int error = session->begin_transaction(session, nullptr); error != 0)
+      return answers.assign(keys.size(), instance_->to_status(error, "get"));
+  const auto end = [&] {
+    rows->reset(rows);
+    if (together) lease->roll_back();
+  };
   try {
     for (const Bytes& key : keys) answers.emplace_back(get_one(rows, key));
   } catch (...) {
-    rows->reset(rows);
+    end();
     throw;
   }
-  rows->reset(rows);
+  end();
 }
 
 Result<std::optional<Bytes>> WiredtigerEngine::get_one(WT_CURSOR* rows, const Bytes& key) {
