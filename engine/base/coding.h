@@ -207,7 +207,6 @@ class Decoder {
   std::uint64_t long_varint() {
     std::uint64_t value = 0;
     if (left() >= varint_ahead_bytes && load_varint(at_, value)) return value;
-    value = 0;
     int shift = 0;
     for (const char* at = at_; at != end_ && shift < 64; shift += 7) {
       const std::uint64_t byte = static_cast<std::uint8_t>(*at++);

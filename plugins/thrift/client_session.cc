@@ -10,8 +10,8 @@ namespace {
 
 // An operation: a number that no other use of any slot of the shard has, so that a late reply finds
 // nothing and no two requests ever look like one that is repeated; and above it the slot, so that
-// names that follow one another differ in their low bits, which keeps tables of them together in
-// memory. The top byte, in which nodes keep a shard, stays zero.
+// the low bits count, which RecentRequests relies on to look ahead. The top byte, in which nodes
+// keep a shard, stays zero.
 constexpr int slot_bits = 12;
 constexpr int use_bits = operation_shard_shift - slot_bits;
 constexpr std::uint64_t use_mask = (std::uint64_t{1} << use_bits) - 1;
