@@ -86,12 +86,7 @@ void VersionVector::touch(const Dot& dot, Timestamp stamp) {
 
 void VersionVector::merge(const VersionVector& other, Timestamp raised) {
   // Mostly all actors are known; then nothing moves.
-  if (!raise_known(other.entries_, raised)) {
-    for (const Entry& entry : other.entries_)
-      if (raised > 0 && entry.counter > counter_of(entry.actor))
-        raise({entry.actor, entry.counter}, raised);
-    merge_entries(other.entries_);
-  }
+  if (!raise_known(other.entries_, raised)) merge_entries(other.entries_, raised);
   if (!other.detached_.empty()) merge_detached(other.detached_);
   absorb_detached();
 }
@@ -111,20 +106,25 @@ void VersionVector::merge_detached(const std::vector<Detached>& other) {
   }
 }
 
+// By an entry of the same actor; what it raises gets at least the stamp `raised`.
+void VersionVector::raise_to(Entry& mine, const Entry& theirs, Timestamp raised) {
+  if (theirs.counter > mine.counter) mine.stamp = std::max(mine.stamp, raised);
+  mine.counter = std::max(mine.counter, theirs.counter);
+  mine.stamp = std::max(mine.stamp, theirs.stamp);
+}
+
 // False when an actor is not known; those before it are raised.
 bool VersionVector::raise_known(const std::vector<Entry>& other, Timestamp raised) {
   auto mine = entries_.begin();
   for (const Entry& theirs : other) {
     while (mine != entries_.end() && mine->actor < theirs.actor) ++mine;
     if (mine == entries_.end() || mine->actor != theirs.actor) return false;
-    if (theirs.counter > mine->counter) mine->stamp = std::max(mine->stamp, raised);
-    mine->counter = std::max(mine->counter, theirs.counter);
-    mine->stamp = std::max(mine->stamp, theirs.stamp);
+    raise_to(*mine, theirs, raised);
   }
   return true;
 }
 
-void VersionVector::merge_entries(const std::vector<Entry>& other) {
+void VersionVector::merge_entries(const std::vector<Entry>& other, Timestamp raised) {
   std::vector<Entry> merged;
   merged.reserve(entries_.size() + other.size());
   auto mine = entries_.begin();
@@ -133,12 +133,11 @@ void VersionVector::merge_entries(const std::vector<Entry>& other) {
     if (theirs == other.end() || (mine != entries_.end() && mine->actor < theirs->actor)) {
       merged.push_back(*mine++);
     } else if (mine == entries_.end() || theirs->actor < mine->actor) {
-      merged.push_back(*theirs++);
+      Entry& added = merged.emplace_back(Entry{theirs->actor});
+      raise_to(added, *theirs++, raised);
     } else {
-      merged.push_back({mine->actor, std::max(mine->counter, theirs->counter),
-                        std::max(mine->stamp, theirs->stamp)});
-      ++mine;
-      ++theirs;
+      Entry& both = merged.emplace_back(*mine++);
+      raise_to(both, *theirs++, raised);
     }
   }
   entries_ = std::move(merged);

@@ -116,7 +116,8 @@ class VersionVector {
 
   std::vector<Entry>::iterator find(const Actor& actor);
   bool raise_known(const std::vector<Entry>& other, Timestamp raised);
-  void merge_entries(const std::vector<Entry>& other);
+  static void raise_to(Entry& mine, const Entry& theirs, Timestamp raised);
+  void merge_entries(const std::vector<Entry>& other, Timestamp raised);
   void merge_detached(const std::vector<Detached>& other);
   // Restores the invariant: a covered dot's stamp goes to its entry.
   void absorb_detached();

@@ -37,8 +37,11 @@ struct Twin {
     at = std::max(at, stamp);
     absorb();
   }
-  void merge(const Twin& other) {
-    for (const auto& [actor, entry] : other.entries) raise({actor, entry.first}, entry.second);
+  void merge(const Twin& other, Timestamp raised = 0) {
+    for (const auto& [actor, entry] : other.entries) {
+      const bool is_raised = entry.first > entries[actor].first;
+      raise({actor, entry.first}, is_raised ? std::max(entry.second, raised) : entry.second);
+    }
     for (const auto& [dot, stamp] : other.detached) add_detached(dot, stamp);
   }
   std::set<Dot> seen() const {
@@ -99,7 +102,7 @@ TEST(VersionVector, EqualsItsTwin) {
       const Dot dot{any_actor(random), 1 + random.below(7)};
       const Timestamp stamp = random.below(9);
       const VersionVector other = any_vector(random);
-      switch (random.below(3)) {
+      switch (random.below(4)) {
         case 0:
           vector.raise(dot, stamp), twin.raise(dot, stamp);
           break;
@@ -108,6 +111,9 @@ TEST(VersionVector, EqualsItsTwin) {
           break;
         case 2:
           vector.merge(other), twin.merge(twin_of(other));
+          break;
+        case 3:
+          vector.merge(other, stamp), twin.merge(twin_of(other), stamp);
           break;
       }
       ASSERT_NO_FATAL_FAILURE(expect_equal(vector, twin));
