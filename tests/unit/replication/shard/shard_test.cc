@@ -9,7 +9,7 @@
 
 #include "engine/registry.h"
 #include "tests/unit/replication/ring/members.h"
-#include "tests/unit/replication/shard/engine_by_hand.h"
+#include "tests/unit/replication/shard/replica_store_by_hand.h"
 
 namespace ringwright {
 namespace {
@@ -55,6 +55,17 @@ class ShardTest : public ::testing::Test {
     settle();
   }
 
+  // Writes that arrive together, asked for by coordinators' shards.
+  void write_together(const std::vector<OperationId>& operations) {
+    for (const OperationId operation : operations) {
+      const Bytes key = "key" + std::to_string(operation);
+      ReplicaWrite write{operation, "default", key,
+                         {},        {},        encode_record(test::peer_record(1, "v"), key)};
+      shard_->receive({quick, own, 0, std::move(write)}, now);
+    }
+    settle();
+  }
+
   // Until nothing is left that the shard itself, its engine or the quick peer could do.
   void settle() {
     for (bool again = true; again;) {
@@ -71,6 +82,8 @@ class ShardTest : public ::testing::Test {
       shard_->receive(std::move(envelope), now);
     } else if (auto* const reply = std::get_if<ClientReply>(&envelope.message)) {
       replies_.push_back(std::move(*reply));
+    } else if (auto* const acks = std::get_if<ReplicaWriteAcks>(&envelope.message)) {
+      acks_.push_back(std::move(acks->operations));
     } else if (const auto* const read = std::get_if<ReplicaRead>(&envelope.message)) {
       Envelope answer{envelope.target, own, 0, ReplicaReadReply{read->operation, {}, {}, {}}};
       if (envelope.target == quick)
@@ -91,6 +104,7 @@ class ShardTest : public ::testing::Test {
   std::unique_ptr<Shard> shard_;
   std::vector<ClientReply> replies_;
   std::vector<Envelope> held_;  // the slow peer's answers
+  std::vector<std::vector<OperationId>> acks_;
 };
 
 TEST_F(ShardTest, AReplicaThatLagsMakesNobodyElseWait) {
@@ -102,6 +116,16 @@ TEST_F(ShardTest, AReplicaThatLagsMakesNobodyElseWait) {
   settle();
   get(gets + 1);
   EXPECT_EQ(answered_ok(), gets + 1);
+}
+
+// Nodes may differ in their number of shards; a message goes to one of the receiver's.
+TEST_F(ShardTest, WritesOfOneWakeUpAreAcknowledgedTogetherToEachShardThatAsked) {
+  const auto of_shard = [](OperationId shard, OperationId number) {
+    return shard << operation_shard_shift | number;
+  };
+  write_together({of_shard(1, 1), of_shard(2, 2), of_shard(1, 3)});
+  EXPECT_EQ(acks_, (std::vector<std::vector<OperationId>>{{of_shard(1, 1), of_shard(1, 3)},
+                                                          {of_shard(2, 2)}}));
 }
 
 }  // namespace
