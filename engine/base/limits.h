@@ -87,8 +87,7 @@ constexpr Nanoseconds connect_deadline = seconds(1);
 constexpr Nanoseconds reconnect_after = milliseconds(100);
 constexpr Nanoseconds reconnect_after_refusal = seconds(1);
 constexpr std::size_t peer_queue_bytes_max = 64 * 1024 * 1024;  // unsent, to one peer
-constexpr std::size_t acks_in_message_max = 4096;      // writes that a message says are durable
-constexpr std::size_t peer_batch_bytes = 1024 * 1024;  // messages that share a frame
+constexpr std::size_t peer_batch_bytes = 1024 * 1024;           // messages that share a frame
 // A batch that is not full yet, and one message more.
 constexpr std::size_t peer_frame_bytes_max = peer_batch_bytes + frame_bytes_max + 4096;
 constexpr std::size_t hello_bytes_max = 1024 * 1024;  // of a peer

@@ -85,7 +85,6 @@ class Shard::Machine {
   struct Put {
     Asker asker;
     PutOperation machine;
-    std::size_t keyspace;
     Bytes key;
     std::uint64_t token = 0;  // at the store
     Context context;          // for its client
@@ -94,7 +93,6 @@ class Shard::Machine {
   struct Get {
     Asker asker;
     GetOperation machine;
-    std::size_t keyspace;
     Bytes key;
   };
   // A put that was sent on to a node that keeps the key.
@@ -592,15 +590,15 @@ void Shard::Machine::start_get(const Asker& asker, GetRequest&& request, Moment 
   const std::uint32_t ask = keyspace.fan_out == FanOut::all ? reachable : *r;
   const Nanoseconds timeout = bounded_timeout(request.timeout);
   GetOperation machine(std::move(entries), keyspace.n, *r, ask, keyspace.kind());
-  const OperationId id = add_operation(
-      {Get{asker, std::move(machine), index, std::move(request.key)}, moment.now + timeout});
+  const OperationId id =
+      add_operation({Get{asker, std::move(machine), std::move(request.key)}, moment.now + timeout});
   advance_get(id, moment);
 }
 
 void Shard::Machine::advance_get(OperationId id, Moment moment) {
   Operation* operation = find(id);
   auto& get = std::get<Get>(operation->what);
-  const Keyspace& keyspace = *copies_[get.keyspace]->keyspace;
+  const Keyspace& keyspace = *copies_[get.asker.keyspace]->keyspace;
   for (const std::uint32_t member : get.machine.take_asks()) {
     send(endpoint_of(member), ReplicaRead{id, keyspace.name, get.key});
     replica_timer_.sent(member, ReplicaRequest::read, id, moment.now);
@@ -659,7 +657,7 @@ void Shard::Machine::repair(const Get& get) {
   const Bytes canonical = get.machine.canonical(get.key);
   const auto repairs = get.machine.repairs(canonical);
   if (repairs.empty()) return;
-  const Keyspace& keyspace = *copies_[get.keyspace]->keyspace;
+  const Keyspace& keyspace = *copies_[get.asker.keyspace]->keyspace;
   const Bytes record = canonical.empty() ? encode_record(get.machine.merged(), get.key) : canonical;
   for (const auto& each : repairs) {
     counters_.add("ringwright_read_repairs_total");
@@ -730,9 +728,8 @@ void Shard::Machine::start_put(const Asker& asker, PutRequest&& request, Moment 
   if (!intent) return refuse(asker, request.key, {Outcome::failed, intent.error(), *w, 0});
   const Nanoseconds timeout = bounded_timeout(request.timeout);
   PutOperation machine(std::move(entries), settings_.member, *w);
-  const OperationId id =
-      add_operation({Put{asker, std::move(machine), index, std::move(request.key), 0, {}, {}},
-                     moment.now + timeout});
+  const OperationId id = add_operation(
+      {Put{asker, std::move(machine), std::move(request.key), 0, {}, {}}, moment.now + timeout});
   const auto token = add_pending({Pending::Kind::put, index, 0, id});
   std::get<Put>(find(id)->what).token = token;
   copies_[index]->store.put(token, row, std::move(*intent), moment);
@@ -779,7 +776,7 @@ void Shard::Machine::expire(OperationId id, Moment moment) {
     get->machine.deadline_passed();
     advance_get(id, moment);
   } else if (auto* put = std::get_if<Put>(&operation.what)) {
-    const bool called_off = copies_[put->keyspace]->store.call_off(put->token);
+    const bool called_off = copies_[put->asker.keyspace]->store.call_off(put->token);
     put->machine.deadline_passed(!called_off);
     advance_put(id);
   } else if (const auto* forward = std::get_if<Forward>(&operation.what)) {
@@ -890,8 +887,9 @@ void Shard::Machine::send_record(const Put& put, OperationId id, Bytes record, M
     const RowKind row = entry.role == Role::primary ? RowKind::data : RowKind::fallback;
     // The last one takes the bytes themselves.
     Bytes whole = --left == 0 ? std::move(record) : record;
-    send(endpoint_of(entry.member), ReplicaWrite{id, copies_[put.keyspace]->keyspace->name, put.key,
-                                                 row, WritePurpose::put, std::move(whole)});
+    send(endpoint_of(entry.member),
+         ReplicaWrite{id, copies_[put.asker.keyspace]->keyspace->name, put.key, row,
+                      WritePurpose::put, std::move(whole)});
     replica_timer_.sent(entry.member, ReplicaRequest::write, id, moment.now);
   }
 }
@@ -905,9 +903,8 @@ void Shard::Machine::answer_write(Endpoint target, OperationId operation, Code c
     return;
   }
   const auto shares = [&](const auto& each) {
-    const auto& operations = each.second.operations;
-    return each.first == target && operations.size() < limits::acks_in_message_max &&
-           operations.front() >> operation_shard_shift == operation >> operation_shard_shift;
+    return each.first == target && each.second.operations.front() >> operation_shard_shift ==
+                                       operation >> operation_shard_shift;
   };
   auto at = std::find_if(acks_.begin(), acks_.end(), shares);
   if (at == acks_.end()) at = acks_.insert(acks_.end(), {target, {}});
