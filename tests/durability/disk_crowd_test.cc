@@ -1,8 +1,6 @@
 #include "tests/durability/disk_crowd.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <filesystem>
@@ -12,6 +10,7 @@
 
 #include "engine/engine_stack.h"
 #include "engine/registry.h"
+#include "tests/durability/child_verdict.h"
 #include "tests/durability/durable_image.h"
 #include "tests/durability/shared.h"
 #include "tests/durability/test_engines.h"
@@ -39,21 +38,6 @@ class DiskCrowd : public testing::TestWithParam<std::string> {
     if (GetParam() == "rocksdb") plan_.options["write_buffer_size"] = "100KiB";
   }
 
-  // The child's verdict; empty when all is well.
-  static std::string run(ProgressPage& page, const std::function<void()>& program) {
-    const pid_t child = ::fork();
-    if (child < 0) return "cannot fork";
-    if (child == 0) {
-      program();
-      ::_exit(child_failed);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == child_verified) return {};
-    if (WIFSIGNALED(status)) return "died of signal " + std::to_string(WTERMSIG(status));
-    return "exit " + std::to_string(status) + ": " + page.failure.data();
-  }
-
   void fill_disks(bool unseen) {
     for (const Durability durability : {Durability::os, Durability::disk}) {
       for (int i = 0; i < runs; ++i) {
@@ -76,21 +60,21 @@ class DiskCrowd : public testing::TestWithParam<std::string> {
     plan_.power = power.get();
     std::filesystem::remove_all(plan_.root);
     std::filesystem::create_directory(plan_.root);
-    std::string verdict = run(*page, [&] { run_a_crowd(plan_, *crowd, unseen); });
+    std::string verdict = child_verdict(*page, [&] { run_a_crowd(plan_, *crowd, unseen); });
     if (crowd->has_passed && verdict == "died of signal " + std::to_string(SIGKILL)) verdict = "";
     std::cout << name << ": " << crowd->cycles << " full disks, " << crowd->refused
               << " refusals, back after " << crowd->longest_wait_ms << " ms at most, "
               << crowd->reads << " reads (" << crowd->handed_away << " handed away), "
               << crowd->scans << " scans (" << crowd->refused_scans << " refused)" << std::endl;
     ASSERT_EQ(verdict, "");
-    ASSERT_EQ(run(*page, [&] { verify_a_crowd(plan_, *crowd, Left::all_applied); }), "")
+    ASSERT_EQ(child_verdict(*page, [&] { verify_a_crowd(plan_, *crowd, Left::all_applied); }), "")
         << "after the death of the process";
     DurableImage image;
     const Status lost = image.lose_power(plan_.power_journal);
     ASSERT_TRUE(lost.is_ok()) << lost.to_string();
     ASSERT_TRUE(image.write_to(plan_.root).is_ok());
     const Left left = plan_.durability == Durability::disk ? Left::all_acknowledged : Left::any;
-    ASSERT_EQ(run(*page, [&] { verify_a_crowd(plan_, *crowd, left); }), "")
+    ASSERT_EQ(child_verdict(*page, [&] { verify_a_crowd(plan_, *crowd, left); }), "")
         << "after a loss of power";
   }
 

@@ -1,8 +1,6 @@
 #include "tests/durability/disk_trouble.h"
 
 #include <gtest/gtest.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <functional>
@@ -11,6 +9,7 @@
 
 #include "engine/engine_stack.h"
 #include "engine/registry.h"
+#include "tests/durability/child_verdict.h"
 #include "tests/durability/durable_image.h"
 #include "tests/durability/shared.h"
 #include "tests/durability/test_engines.h"
@@ -32,21 +31,6 @@ class DiskTrouble : public testing::TestWithParam<std::string> {
     plan_.timeline.take_over(1, 1);
   }
 
-  // The child's verdict; empty when all is well.
-  static std::string run(ProgressPage& page, const std::function<void()>& program) {
-    const pid_t child = ::fork();
-    if (child < 0) return "cannot fork";
-    if (child == 0) {
-      program();
-      ::_exit(child_failed);
-    }
-    int status = 0;
-    ::waitpid(child, &status, 0);
-    if (WIFEXITED(status) && WEXITSTATUS(status) == child_verified) return {};
-    if (WIFSIGNALED(status)) return "died of signal " + std::to_string(WTERMSIG(status));
-    return page.failure.data();
-  }
-
   void fill_disks(Filling filling = Filling::in_sight) {
     fill_disks([&] { run_on_a_full_disk(plan_, *figures_, filling); });
   }
@@ -64,7 +48,7 @@ class DiskTrouble : public testing::TestWithParam<std::string> {
         plan_.page = page.get();
         plan_.seed = seed;
         plan_.durability = durability;
-        ASSERT_EQ(run(*page, program), "");
+        ASSERT_EQ(child_verdict(*page, program), "");
         lose_power_and_verify(*page);
       }
     }
@@ -85,7 +69,7 @@ class DiskTrouble : public testing::TestWithParam<std::string> {
     plan.floor = plan.durability == Durability::disk ? page.acknowledged.load() : 0;
     plan.issued = page.issued;
     plan.batch_ends = &batch_ends;
-    EXPECT_EQ(run(*verified, [&] { run_child(plan); }), "");
+    EXPECT_EQ(child_verdict(*verified, [&] { run_child(plan); }), "");
     return verified->recovered;
   }
 
@@ -140,7 +124,7 @@ TEST_P(DiskTrouble, AFailedSyncIsTheLastAndNothingAcknowledgedIsLost) {
     plan_.seed = seed;
     plan_.durability = Durability::disk;
     if (GetParam() == "rocksdb" && seed % 2 == 0) plan_.options["write_buffer_size"] = "100KiB";
-    ASSERT_EQ(run(*page, [&] { run_with_a_failed_sync(plan_, *figures_); }), "");
+    ASSERT_EQ(child_verdict(*page, [&] { run_with_a_failed_sync(plan_, *figures_); }), "");
     EXPECT_GE(lose_power_and_verify(*page), page->acknowledged);
     if (figures_->sync_failed) ++failed;
   }
