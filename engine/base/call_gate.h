@@ -5,6 +5,8 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "engine/base/time.h"
+
 namespace ringwright {
 
 // The number of the calling thread, in the order of first asking: it spreads threads over the slots
@@ -42,6 +44,8 @@ class CallGate {
   // Returns when no call is inside and none can get in. Polls, because a caller that had to notify
   // on its way out would touch the gate after it was counted out.
   void shut();
+  // The same for so long at most. False when a call is still inside; none more can get in.
+  bool shut_within(Nanoseconds wait);
 
  private:
   static constexpr std::size_t counter_count = 16;

@@ -17,9 +17,18 @@ std::size_t thread_number() {
 }
 
 void CallGate::shut() {
+  while (!shut_within(seconds(3600))) continue;
+}
+
+bool CallGate::shut_within(Nanoseconds wait) {
   open_.store(false);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::nanoseconds(wait);
   for (Counter& counter : counters_)
-    while (counter.inside.load() != 0) std::this_thread::sleep_for(poll_interval);
+    while (counter.inside.load() != 0) {
+      if (std::chrono::steady_clock::now() >= deadline) return false;
+      std::this_thread::sleep_for(poll_interval);
+    }
+  return true;
 }
 
 }  // namespace ringwright
