@@ -131,6 +131,14 @@ constexpr Nanoseconds wiredtiger_tick = milliseconds(100);
 // Free space that writes leave on a disk, above what the cache still has to write: the library does
 // not survive a full disk.
 constexpr std::uint64_t wiredtiger_free_bytes_min = 8 * 1024 * 1024;
+// Room that a file holds for what is under way when the disk is full all the same, and how long it
+// waits for more when that is used up.
+constexpr std::uint64_t wiredtiger_ballast_bytes = 8 * 1024 * 1024;
+constexpr Nanoseconds wiredtiger_room_deadline = seconds(60);
+// How long a close waits for a connection that has given up.
+constexpr Nanoseconds wiredtiger_close_deadline = seconds(5);
+// What a checkpoint may write beside the rows.
+constexpr std::uint64_t wiredtiger_checkpoint_bytes = 1024 * 1024;
 // No writes for this long after it found no room for something.
 constexpr Nanoseconds wiredtiger_space_pause = seconds(1);
 // Its messages: LOG and LOG.old take at most twice this.

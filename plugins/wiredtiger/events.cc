@@ -34,8 +34,6 @@ std::string for_people(std::string_view message) {
 }
 
 Trouble cause_of(int error, std::string_view message) {
-  // A sync that failed may have lost what it was to sync, full disk or not.
-  if (contains(message, "handle-sync")) return Trouble::failed;
   if (error == ENOSPC || error == EDQUOT || error == EFBIG) return Trouble::full;
   if (error == WT_TRY_SALVAGE || contains(message, "checksum error") ||
       contains(message, "fatal read error") || contains(message, "turtle file read error"))
@@ -104,17 +102,36 @@ int Events::on_message(WT_EVENT_HANDLER* self, WT_SESSION*, const char* message)
 void Events::take_error(int error, std::string_view message) {
   if (contains(message, "__wt_bm_corrupt_dump")) return;  // a whole block in hex
   note(message);
-  if (error == WT_PANIC) {
-    Trouble expected = Trouble::none;
-    trouble_.compare_exchange_strong(expected, last_cause_.load());
+  // Not a panic, but its file takes no more blocks.
+  const bool is_stuck = contains(message, "the checkpoint failed, the system must restart");
+  if (error == WT_PANIC || is_stuck) {
+    give_up();
+    if (last_error.empty()) keep_error(message);
+    return;
+  }
+  if (error == 0 && !contains(message, "checksum error")) {
     if (last_error.empty()) keep_error(message);
     return;
   }
   keep_error(message);
-  if (error == 0 && !contains(message, "checksum error")) return;
+  blame(error, message);
+}
+
+void Events::tell(int error, const std::string& message) {
+  note(message);
+  keep_error(message);
+  blame(error, message);
+}
+
+void Events::blame(int error, std::string_view message) {
   const Trouble cause = cause_of(error, message);
   if (cause == Trouble::full) space_missed_.store(clock_->now());
   last_cause_.store(cause);
+}
+
+void Events::give_up() {
+  Trouble expected = Trouble::none;
+  trouble_.compare_exchange_strong(expected, last_cause_.load());
 }
 
 bool Events::lacks_space() const {

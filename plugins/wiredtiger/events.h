@@ -14,7 +14,8 @@
 namespace ringwright {
 
 // Why WiredTiger gave up. After a panic every one of its calls fails until the connection is opened
-// again; whether that may be done depends on what came before it.
+// again, and after some failures of a checkpoint all that write a block; whether it may be opened
+// again depends on what came before.
 enum class Trouble : unsigned char {
   none,
   full,     // the disk had no room: open again once it has
@@ -33,6 +34,8 @@ class Events final : public WT_EVENT_HANDLER {
   Events& operator=(const Events&) = delete;
 
   void note(std::string_view line);
+  // An error that WiredTiger will hear of, more precisely than it can tell.
+  void tell(int error, const std::string& message);
   Trouble trouble() const { return trouble_.load(std::memory_order_acquire); }
   // Whether there was no room for a write of late. Before it panics WiredTiger also tries again and
   // again, and holds up whoever needs what it wants to write.
@@ -44,6 +47,8 @@ class Events final : public WT_EVENT_HANDLER {
   static int on_message(WT_EVENT_HANDLER* self, WT_SESSION*, const char* message);
   void take_error(int error, std::string_view message);
   void take_message(std::string_view message);
+  void blame(int error, std::string_view message);
+  void give_up();
 
   const std::unique_ptr<BoundedFile> file_;
   const std::function<bool()> at_checkpoint_;

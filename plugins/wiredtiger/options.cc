@@ -16,6 +16,7 @@
 #include "engine/base/limits.h"
 #include "engine/base/nearest.h"
 #include "plugins/wiredtiger/events.h"
+#include "plugins/wiredtiger/file_system.h"
 
 namespace ringwright {
 namespace {
@@ -275,6 +276,7 @@ class OptionsBuilder {
     WiredtigerOptions options;
     take_checkpoints(options);
     take_cache(options);
+    add_files();
     if (durability != Durability::none) {
       log_["enabled"] = "true";
       connection_["log"] = "(" + joined(log_) + ")";
@@ -344,6 +346,18 @@ class OptionsBuilder {
     options.cache_trigger = bytes("eviction_trigger");
     options.dirty_target = bytes("eviction_dirty_target");
     options.dirty_trigger = bytes("eviction_dirty_trigger");
+  }
+
+  // The extension that brings the engine's files, before those that a user asks for.
+  void add_files() {
+    std::string& extensions = connection_["extensions"];
+    const std::size_t first = extensions.find_first_not_of(" \t\r\n");
+    const std::size_t last = extensions.find_last_not_of(" \t\r\n");
+    extensions = first == std::string::npos ? "" : extensions.substr(first, last - first + 1);
+    constexpr std::string_view opening = "[({";
+    if (!extensions.empty() && opening.find(extensions.front()) != std::string_view::npos)
+      extensions = extensions.substr(1, extensions.size() - 2);
+    extensions = "[" + FileSystem::extension() + (extensions.empty() ? "" : ",") + extensions + "]";
   }
 
   std::uint64_t number(const std::string& name) {

@@ -25,6 +25,7 @@ constexpr std::uint32_t directory_format = 1;
 constexpr std::string_view opens_file = "OPENS";
 // Stands in the directory while it is being copied.
 constexpr std::string_view copying_file = "COPYING";
+constexpr std::string_view ballast_file = "BALLAST";
 constexpr std::string_view turtle_file = "WiredTiger.turtle";
 constexpr std::string_view backup_file = "WiredTiger.backup";
 constexpr int sequence_bits_of_an_open = 40;
@@ -129,6 +130,16 @@ Bounds find_bounds(WT_CURSOR* first, WT_CURSOR* last, const KeyRange& range) {
   return {error, error == 0 && to_view(low) > to_view(high)};
 }
 
+// For the calls that are still inside.
+Status abandon(const std::shared_ptr<Instance>& instance) {
+  static std::mutex mutex;
+  // Never destroyed, for they never leave.
+  static auto& abandoned = *new std::vector<std::shared_ptr<Instance>>;
+  const std::lock_guard lock(mutex);
+  abandoned.push_back(instance);
+  return {Code::io_error, "close: WiredTiger has given up, and a call never returned"};
+}
+
 // The parent of a path with '/' between its parts; empty for a single part.
 std::string parent_of(const std::string& path) {
   const std::size_t slash = path.find_last_of('/');
@@ -173,6 +184,9 @@ Status WiredtigerEngine::open_locked(const EngineContext& context) {
   directory_ = directory;
   durability_ = context.durability;
   options_ = std::move(*options);
+  ballast_ = std::make_shared<Ballast>(directory_ + "/" + std::string(ballast_file),
+                                       limits::wiredtiger_ballast_bytes);
+  ballast_->fill();  // without, no write is taken until there is room
   const auto opened = [&]() -> Status {
     if (durability_ == Durability::none) RW_TRY(recover_for_none(context));
     RW_TRY(reconnect());
@@ -214,13 +228,13 @@ Status WiredtigerEngine::recover_for_none(const EngineContext& context) {
   if (!has_log) return ok_status();
   const auto with_log = make_wiredtiger_options(context.options, Durability::os);
   if (!with_log) return with_log.error();
-  const auto recovered = Instance::open(*with_log, directory_, lock_, damage_);
+  const auto recovered = Instance::open(*with_log, directory_, lock_, damage_, ballast_, ends_);
   if (!recovered) return recovered.error();
   return (*recovered)->close();
 }
 
 Status WiredtigerEngine::reconnect() {
-  auto instance = Instance::open(options_, directory_, lock_, damage_);
+  auto instance = Instance::open(options_, directory_, lock_, damage_, ballast_, ends_);
   if (!instance) return instance.error();
   instance_ = std::move(*instance);
   return ok_status();
@@ -433,11 +447,17 @@ Status WiredtigerEngine::write_failure(int error, Reach reach, const Bytes* touc
 // Room is kept for what the cache must still write, because the library panics without.
 Status WiredtigerEngine::check_space(std::uint64_t bytes) {
   if (instance_->events().lacks_space()) return space_->refuse();
-  return space_->admit(bytes, [&] {
-    const auto lease = instance_->take_session();
-    const std::uint64_t dirty = lease ? read_cache(lease->session()).dirty_bytes : 0;
-    return limits::wiredtiger_free_bytes_min + dirty;
-  });
+  const auto needed = [&] {
+    return limits::wiredtiger_free_bytes_min + dirty_bytes() + ballast_->missing_bytes();
+  };
+  if (ballast_->is_whole()) return space_->admit(bytes, needed);
+  RW_TRY(space_->look(bytes, needed()));
+  return ballast_->fill() ? ok_status() : space_->refuse();
+}
+
+std::uint64_t WiredtigerEngine::dirty_bytes() {
+  const auto lease = instance_->take_session();
+  return lease ? read_cache(lease->session()).dirty_bytes : 0;
 }
 
 Status WiredtigerEngine::sync(std::uint64_t sequence, MayBlock may_block) {
@@ -459,6 +479,9 @@ Status WiredtigerEngine::sync_through(std::uint64_t sequence) {
   const auto lease = instance_->take_session();
   if (!lease) return lease.error();
   const int error = lease->session()->log_flush(lease->session(), "sync=on");
+  // Beside a sync that failed this one may have found nothing left to do.
+  if (error == 0 && instance_->trouble() == Trouble::failed)
+    return fail(Code::io_error, {Code::io_error, "sync: one beside it failed"});
   if (error != 0) {
     const Status cause = instance_->to_status(error, "sync");
     return cause.code() == Code::no_space ? cause : fail(Code::io_error, cause);
@@ -536,7 +559,11 @@ int WiredtigerEngine::drop_once(const SessionPool::Lease& lease, const KeyRange&
   return end(session->truncate(session, nullptr, first, last, nullptr));
 }
 
+// Not begun where it may not come to its end: a checkpoint that failed is not tried again.
 Status WiredtigerEngine::write_checkpoint() {
+  const std::uint64_t room = ballast_->held_bytes() + disk_space(directory_).free_bytes;
+  if (room < dirty_bytes() + limits::wiredtiger_checkpoint_bytes)
+    return {Code::no_space, "checkpoint: disk of '" + directory_ + "' is full: free some space"};
   const auto lease = instance_->take_session();
   if (!lease) return lease.error();
   const int error = lease->session()->checkpoint(lease->session(), nullptr);
@@ -621,7 +648,7 @@ double WiredtigerEngine::pressure() {
   const CallGate::Pass pass(gate_);
   try {
     if (!pass) return reviving_.load() == Trouble::none ? 0 : 1;
-    if (!admission(pass, true).is_ok() || space_->is_short()) return 1;
+    if (!admission(pass, true).is_ok() || space_->is_short() || !ballast_->is_whole()) return 1;
     if (instance_->events().lacks_space()) return 1;
     const auto lease = instance_->take_session();
     if (!lease) return 1;
@@ -686,9 +713,15 @@ void WiredtigerEngine::revive() {
   if (instance_) {
     const Trouble trouble = instance_->trouble();
     if (trouble == Trouble::none || trouble == Trouble::failed) return;
-    if (disk_space(directory_).free_bytes < limits::wiredtiger_free_bytes_min) return;
+    const std::uint64_t free = disk_space(directory_).free_bytes;
+    if (free < limits::wiredtiger_free_bytes_min + ballast_->missing_bytes()) return;
+    if (!ballast_->fill()) return;
     reviving_.store(trouble, std::memory_order_release);
-    gate_.shut();
+    if (!shut_gate()) {
+      fail(Code::io_error, {Code::io_error, "WiredTiger has given up, and a call never returned"})
+          .ignore("later calls tell");
+      return;
+    }
     // An iterator keeps the connection: its owner must see the error and let go first.
     if (instance_.use_count() > 1) return gate_.open();
     const Status closed = instance_->close();
@@ -705,17 +738,43 @@ void WiredtigerEngine::revive() {
   if (opened.code() != Code::no_space) fail(Code::io_error, opened).ignore("later calls tell");
 }
 
+// False when WiredTiger has given up and a call is still inside: it waits there for what nobody
+// will do. All that it holds stays as it is, then, until the process ends.
+bool WiredtigerEngine::shut_gate() {
+  while (instance_ && instance_->trouble() == Trouble::none)
+    if (gate_.shut_within(limits::wiredtiger_close_deadline)) return true;
+  if (instance_) instance_->sever();
+  return gate_.shut_within(limits::wiredtiger_close_deadline);
+}
+
+// Its checkpoint may be what waits in WiredTiger without end.
+void WiredtigerEngine::stop_caretaker() {
+  const auto gave_up = [this] {
+    const std::lock_guard lock(lifecycle_mutex_);
+    if (!instance_ || instance_->trouble() == Trouble::none) return false;
+    instance_->sever();
+    return true;
+  };
+  bool last = false;
+  while (!caretaker_.stop_within(limits::wiredtiger_close_deadline)) {
+    if (last) return caretaker_.leave();
+    last = gave_up();
+  }
+}
+
 Status WiredtigerEngine::close() {
+  ends_->store(true);
   {
     const std::lock_guard lock(lifecycle_mutex_);
     finished_ = true;
   }
-  caretaker_.stop();
+  stop_caretaker();
   const std::lock_guard lock(lifecycle_mutex_);
   return guarded("close", [&]() -> Status {
     serves_.store(false);
-    gate_.shut();
+    const bool is_empty = shut_gate();
     reviving_.store(Trouble::none);
+    if (!is_empty) return abandon(instance_);
     const std::shared_ptr<Instance> instance = std::exchange(instance_, nullptr);
     lock_.reset();
     if (!instance) return ok_status();

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/ballast.h"
 #include "engine/base/call_gate.h"
 #include "engine/base/clock.h"
 #include "engine/base/space_reserve.h"
@@ -31,12 +32,12 @@ namespace ringwright {
 // Checkpoints are made in the background as the option `checkpoint` says, and bound the log.
 //
 // WiredTiger panics when the disk is full or a block is damaged, and then answers nothing more.
-// So writes stop with `no_space` while there is still room for what the cache has to write. If it
-// panics nevertheless, the write under way is in doubt, and the background opens the connection
-// again (not with `none`, which would lose rows): calls are `busy`, or `no_space`, until then, and
-// iterators must go first. It may also try again for a while to write a block before it panics; who
-// needs that block waits. A damaged block is not touched again. After any other failure of the disk
-// nothing succeeds until a reopen.
+// So writes stop with `no_space` while there is still room for what the cache has to write, and
+// what is under way when somebody else fills the disk takes its room from a ballast. If it panics
+// nevertheless, the write under way is in doubt, and the background opens the connection again (not
+// with `none`, which would lose rows): calls are `busy`, or `no_space`, until then, and iterators
+// must go first. A damaged block is not touched again. After any other failure of the disk nothing
+// succeeds until a reopen.
 class WiredtigerEngine final : public StorageEngine {
  public:
   WiredtigerEngine() = default;
@@ -83,6 +84,7 @@ class WiredtigerEngine final : public StorageEngine {
   int commit(const SessionPool::Lease& lease, std::uint64_t bytes);
   Status write_failure(int error, Reach reach, const Bytes* touched);
   Status check_space(std::uint64_t bytes);
+  std::uint64_t dirty_bytes();
   Status sync_through(std::uint64_t sequence);
   Result<std::uint64_t> drop_admitted(const KeyRange& range);
   int drop_once(const SessionPool::Lease& lease, const KeyRange& range, Reach& reach);
@@ -94,6 +96,8 @@ class WiredtigerEngine final : public StorageEngine {
   void tick();
   bool checkpoint_due();
   void revive();
+  bool shut_gate();
+  void stop_caretaker();
   Status reconnect();
 
   // After one of these every write and sync answers what `failure` does.
@@ -125,6 +129,9 @@ class WiredtigerEngine final : public StorageEngine {
   std::mutex sync_mutex_;
 
   std::optional<SpaceReserve> space_;  // of an open engine
+  std::shared_ptr<Ballast> ballast_;
+  // Set by `close`: nothing waits for room any more.
+  const std::shared_ptr<std::atomic<bool>> ends_ = std::make_shared<std::atomic<bool>>(false);
 
   std::atomic<std::uint64_t> written_bytes_{0};
   std::uint64_t checkpoint_bytes_ = 0;  // of `written_bytes_`, at the last one; the caretaker's

@@ -10,7 +10,6 @@
 #include <mutex>
 #include <thread>
 
-#include "engine/base/limits.h"
 #include "engine/base/random.h"
 #include "engine/engine_stack.h"
 #include "engine/registry.h"
@@ -315,10 +314,8 @@ class Crowd {
         "writes with room");
   }
 
-  // A library that gives up on a full disk keeps its room, so that its engine alone refuses.
   void leave(std::int64_t bytes, bool unseen) {
-    plan_.power->budget_bytes = plan_.power->used_bytes + static_cast<std::uint64_t>(bytes) +
-                                (panics_ ? limits::wiredtiger_free_bytes_min : 0);
+    plan_.power->budget_bytes = plan_.power->used_bytes + static_cast<std::uint64_t>(bytes);
     plan_.power->hides_budget = unseen;
   }
 
@@ -358,7 +355,6 @@ class Crowd {
   CrowdPage& crowd_;
   SeededRandom random_;
   const std::unique_ptr<StorageEngine> engine_;
-  const bool panics_ = plan_.engine == "wiredtiger";
 };
 
 }  // namespace

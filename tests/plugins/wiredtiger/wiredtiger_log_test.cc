@@ -118,16 +118,18 @@ TEST_F(WiredtigerTest, a_panic_is_blamed_on_what_came_before_it) {
     return events.trouble();
   };
   EXPECT_EQ(blamed_on({}), Trouble::none);
-  EXPECT_EQ(blamed_on({{ENOSPC, "handle-write: pwrite"}}), Trouble::none);
-  EXPECT_EQ(blamed_on({{ENOSPC, "handle-write: pwrite"}, {WT_PANIC, "panic"}}), Trouble::full);
-  EXPECT_EQ(blamed_on({{ENOSPC, "handle-sync: fdatasync"}, {WT_PANIC, "panic"}}), Trouble::failed);
-  EXPECT_EQ(blamed_on({{EIO, "handle-write: pwrite"}, {WT_PANIC, "panic"}}), Trouble::failed);
+  EXPECT_EQ(blamed_on({{ENOSPC, "write rows.wt"}}), Trouble::none);
+  EXPECT_EQ(blamed_on({{ENOSPC, "write rows.wt"}, {WT_PANIC, "panic"}}), Trouble::full);
+  EXPECT_EQ(blamed_on({{EIO, "write rows.wt"}, {WT_PANIC, "panic"}}), Trouble::failed);
   EXPECT_EQ(blamed_on({{ENOSPC, "w"}, {EIO, "w"}, {WT_PANIC, "panic"}}), Trouble::failed);
   EXPECT_EQ(blamed_on({{0, "read checksum error for 4096B block"},
                        {WT_ERROR, "rows.wt: fatal read error"},
                        {WT_PANIC, "panic"}}),
             Trouble::corrupt);
   EXPECT_EQ(blamed_on({{WT_PANIC, "panic"}}), Trouble::failed);
+  const char* const stuck = "rows.wt: the checkpoint failed, the system must restart";
+  EXPECT_EQ(blamed_on({{ENOSPC, "w"}, {EINVAL, stuck}}), Trouble::full);
+  EXPECT_EQ(blamed_on({{EIO, "w"}, {EINVAL, stuck}}), Trouble::failed);
   EXPECT_EQ(blamed_on({{ENOSPC, "w"}, {WT_PANIC, "panic"}, {EIO, "w"}, {WT_PANIC, "panic"}}),
             Trouble::full)
       << "what follows a panic is its echo";
