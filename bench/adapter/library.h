@@ -18,7 +18,8 @@ class Library {
   class Session {
    public:
     virtual ~Session() = default;
-    // Answers the bytes of the value, which the caller gets as a string of its own.
+    // Answers the bytes of the value, which the caller gets as a string of its own; of several, all
+    // are there at the same time.
     virtual std::size_t get(const Bytes& key) = 0;
     virtual std::size_t multi_get(std::span<const Bytes> keys) = 0;
     virtual void put(const Bytes& key, const Bytes& value) = 0;

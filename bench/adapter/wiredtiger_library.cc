@@ -43,17 +43,20 @@ class WiredtigerSession final : public Library::Session {
   ~WiredtigerSession() override { session_->close(session_, nullptr); }
 
   std::size_t get(const Bytes& key) override {
-    const std::size_t bytes = find_value(key);
+    const std::size_t bytes = find_value(key).size();
     rows_->reset(rows_);
     return bytes;
   }
 
   std::size_t multi_get(std::span<const Bytes> keys) override {
     require_ok(session_->begin_transaction(session_, nullptr), "begin_transaction");
-    std::size_t bytes = 0;
-    for (const Bytes& key : keys) bytes += find_value(key);
+    std::vector<Bytes> values;
+    values.reserve(keys.size());
+    for (const Bytes& key : keys) values.push_back(find_value(key));
     rows_->reset(rows_);
     require_ok(session_->rollback_transaction(session_, nullptr), "rollback_transaction");
+    std::size_t bytes = 0;
+    for (const Bytes& value : values) bytes += value.size();
     return bytes;
   }
 
@@ -103,13 +106,13 @@ class WiredtigerSession final : public Library::Session {
 
  private:
   // The caller gets a string of its own.
-  std::size_t find_value(const Bytes& key) {
+  Bytes find_value(const Bytes& key) {
     const WT_ITEM item = to_item(key);
     rows_->set_key(rows_, &item);
     require_ok(rows_->search(rows_), "search");
     WT_ITEM value{};
     require_ok(rows_->get_value(rows_, &value), "get_value");
-    return Bytes(static_cast<const char*>(value.data), value.size).size();
+    return Bytes(static_cast<const char*>(value.data), value.size);
   }
 
   // Threads that meet at one page must try again.
