@@ -36,11 +36,20 @@ thread_local FileSystem* offered = nullptr;
 struct File final : WT_FILE_HANDLE {
   int descriptor = -1;
   bool is_locked = false;
+  std::atomic<bool> is_made{false};
 };
 
+// WiredTiger hands a file from thread to thread in ways of its own, so the order between its making
+// and its use is said here once more.
+File& file_of(WT_FILE_HANDLE* handle) {
+  auto& file = static_cast<File&>(*handle);
+  RW_CHECK(file.is_made.load(std::memory_order_acquire));
+  return file;
+}
+
 FileSystem& files_of(WT_FILE_SYSTEM* files) { return *static_cast<FileSystem*>(files); }
-FileSystem& files_of(WT_FILE_HANDLE* file) { return files_of(file->file_system); }
-int descriptor_of(WT_FILE_HANDLE* file) { return static_cast<File*>(file)->descriptor; }
+FileSystem& files_of(WT_FILE_HANDLE* file) { return files_of(file_of(file).file_system); }
+int descriptor_of(WT_FILE_HANDLE* file) { return file_of(file).descriptor; }
 
 // --- files ---
 
@@ -120,7 +129,7 @@ int lock_file(WT_FILE_HANDLE* file, WT_SESSION*, bool lock) {
   region.l_type = lock ? F_WRLCK : F_UNLCK;
   region.l_whence = SEEK_SET;
   if (::fcntl(descriptor_of(file), F_SETLK, &region) != 0) return errno;
-  static_cast<File*>(file)->is_locked = lock;
+  file_of(file).is_locked = lock;
   return 0;
 }
 
@@ -131,7 +140,7 @@ int advise_file(WT_FILE_HANDLE* file, WT_SESSION*, wt_off_t offset, wt_off_t siz
 }
 
 int close_file(WT_FILE_HANDLE* handle, WT_SESSION*) {
-  auto* const file = static_cast<File*>(handle);
+  File* const file = &file_of(handle);
   // A close lets go of each lock that the process has on the file, and another connection may have
   // taken it over.
   const bool keeps = file->is_locked && files_of(handle).is_severed();
@@ -187,6 +196,7 @@ File* make_file(WT_FILE_SYSTEM* files, const char* name, int descriptor) {
   file->fh_sync_nowait = begin_sync;
   file->fh_truncate = truncate_file;
   file->fh_write = write_file;
+  file->is_made.store(true, std::memory_order_release);
   return file;
 }
 
