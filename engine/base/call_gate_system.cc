@@ -7,6 +7,7 @@ namespace ringwright {
 namespace {
 
 constexpr std::chrono::microseconds poll_interval{100};
+constexpr Nanoseconds one_turn = seconds(60);  // of a wait without an end
 
 }  // namespace
 
@@ -17,7 +18,7 @@ std::size_t thread_number() {
 }
 
 void CallGate::shut() {
-  while (!shut_within(seconds(3600))) continue;
+  while (!shut_within(one_turn)) continue;
 }
 
 bool CallGate::shut_within(Nanoseconds wait) {

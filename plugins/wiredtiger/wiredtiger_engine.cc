@@ -713,6 +713,9 @@ void WiredtigerEngine::revive() {
   if (instance_) {
     const Trouble trouble = instance_->trouble();
     if (trouble == Trouble::none || trouble == Trouble::failed) return;
+    // A copy may take long, and is no call that never returns.
+    const std::unique_lock copying(backup_mutex_, std::try_to_lock);
+    if (!copying) return;
     const std::uint64_t free = disk_space(directory_).free_bytes;
     if (free < limits::wiredtiger_free_bytes_min + ballast_->missing_bytes()) return;
     if (!ballast_->fill()) return;
