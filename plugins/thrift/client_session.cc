@@ -8,14 +8,10 @@
 namespace ringwright::wire {
 namespace {
 
-// An operation: a number that no other use of any slot of the shard has, so that a late reply finds
-// nothing and no two requests ever look like one that is repeated; and above it the slot, so that
-// the low bits count, which RecentRequests relies on to look ahead. The top byte, in which nodes
-// keep a shard, stays zero.
-constexpr int slot_bits = 12;
-constexpr int use_bits = operation_shard_shift - slot_bits;
-constexpr std::uint64_t use_mask = (std::uint64_t{1} << use_bits) - 1;
-static_assert(limits::connection_calls_max + limits::batch_keys_max < std::size_t{1} << slot_bits);
+// An operation is a number that no other request of the shard's clients has, so that a late reply
+// finds nothing and no two requests ever look like one that is repeated. The top byte, in which
+// nodes keep a shard, stays zero.
+constexpr OperationId operation_mask = (OperationId{1} << operation_shard_shift) - 1;
 
 // Of all items of a batch together, so that a frame also holds what stands in place of those that
 // are too large.
@@ -25,7 +21,8 @@ constexpr std::size_t batch_answer_bytes_max =
 constexpr std::size_t error_bytes = 4096;
 // What a buffer of an answer may keep for the next one.
 constexpr std::size_t spare_bytes_max = 4096;
-constexpr std::size_t spare_slots_max = 128;
+constexpr std::size_t spare_slots_max = 256;
+constexpr std::size_t slots_min = 4;
 // Of a name in an answer that tells that there is no such method.
 constexpr std::size_t shown_method_bytes_max = 64;
 
@@ -58,10 +55,6 @@ void make_small(ClientReply& reply, Method method, Code code, const char* messag
 ClientSession::ClientSession(const ServerFacts& facts, ClientCounters& counters)
     : facts_(facts), counters_(counters) {}
 
-OperationId ClientSession::operation_of(std::uint32_t slot) const {
-  return std::uint64_t{slot} << use_bits | slots_[slot].use;
-}
-
 bool ClientSession::is_full(std::size_t unsent) const {
   return calls() >= limits::connection_calls_max || bytes_ + unsent >= limits::connection_bytes_max;
 }
@@ -70,19 +63,27 @@ void ClientSession::count(Method method, Outcome outcome) {
   ++counters_.requests[static_cast<std::size_t>(method)][static_cast<std::size_t>(outcome)];
 }
 
-std::uint32_t ClientSession::take_slot() {
-  if (free_.empty()) {
-    free_.push_back(static_cast<std::uint32_t>(slots_.size()));
-    slots_.emplace_back();
-  }
-  const std::uint32_t slot = free_.back();
-  free_.pop_back();
-  slots_[slot].use = ++counters_.uses & use_mask;
-  return slot;
+OperationId ClientSession::take_slot() {
+  if ((calls_ + 1) * 2 > slots_.size()) grow();
+  OperationId operation = 0;
+  do {
+    operation = ++counters_.operations & operation_mask;
+  } while (slot(operation).is_taken);
+  slot(operation).operation = operation;
+  slot(operation).is_taken = true;
+  ++calls_;
+  return operation;
 }
 
-void ClientSession::free_slot(std::uint32_t slot) {
-  Slot& freed = slots_[slot];
+void ClientSession::grow() {
+  std::vector<Slot> old(slots_.empty() ? slots_min : slots_.size() * 2);
+  old.swap(slots_);
+  for (Slot& each : old)
+    if (each.is_taken) slot(each.operation) = std::move(each);
+}
+
+void ClientSession::free_slot(OperationId operation) {
+  Slot& freed = slot(operation);
   bytes_ -= std::exchange(freed.size, 0);
   freed.is_open = false;
   freed.is_answered = false;
@@ -90,20 +91,18 @@ void ClientSession::free_slot(std::uint32_t slot) {
   if (freed.encoded.capacity() > spare_bytes_max) freed.encoded.shrink_to_fit();
   if (freed.items_bytes > 0) freed.items = {};
   freed.items_bytes = 0;
-  free_.push_back(slot);
-  if (free_.size() < slots_.size() || slots_.size() <= spare_slots_max) return;
+  freed.is_taken = false;
   // An idle connection keeps little.
-  slots_ = {};
-  free_ = {};
+  if (--calls_ == 0 && slots_.size() > spare_slots_max) slots_ = {};
 }
 
-std::uint32_t ClientSession::add_call(Method method, Protocol protocol, std::uint32_t sequence,
-                                      std::int64_t request_id, std::size_t size,
-                                      std::uint32_t parts) {
-  const std::uint32_t slot = take_slot();
-  Slot& call = slots_[slot];
+OperationId ClientSession::add_call(Method method, Protocol protocol, std::uint32_t sequence,
+                                    std::int64_t request_id, std::size_t size,
+                                    std::uint32_t parts) {
+  const OperationId operation = take_slot();
+  Slot& call = slot(operation);
   call.is_open = true;
-  call.call = slot;
+  call.call = operation;
   call.part = 0;
   call.method = method;
   call.protocol = protocol;
@@ -112,15 +111,15 @@ std::uint32_t ClientSession::add_call(Method method, Protocol protocol, std::uin
   call.size = size;
   call.parts_left = parts;
   call.is_queued = !unordered_;
-  if (call.is_queued) queue_.push_back(slot);
+  if (call.is_queued) queue_.push_back(operation);
   bytes_ += size;
-  return slot;
+  return operation;
 }
 
 template <typename Encode>
-void ClientSession::finish(std::uint32_t slot, Bytes& out, const Encode& encode) {
-  Slot& call = slots_[slot];
-  if (call.is_queued && queue_.front() != slot) {
+void ClientSession::finish(OperationId operation, Bytes& out, const Encode& encode) {
+  Slot& call = slot(operation);
+  if (call.is_queued && queue_.front() != operation) {
     encode(call.encoded);
     bytes_ += call.encoded.size() - call.size;
     call.size = call.encoded.size();
@@ -130,11 +129,11 @@ void ClientSession::finish(std::uint32_t slot, Bytes& out, const Encode& encode)
   }
   encode(out);
   const bool was_queued = call.is_queued;
-  free_slot(slot);
+  free_slot(operation);
   if (!was_queued) return;
   queue_.pop_front();
-  while (!queue_.empty() && slots_[queue_.front()].is_answered) {
-    out += slots_[queue_.front()].encoded;
+  while (!queue_.empty() && slot(queue_.front()).is_answered) {
+    out += slot(queue_.front()).encoded;
     free_slot(queue_.front());
     queue_.pop_front();
   }
@@ -144,9 +143,9 @@ template <typename Encode>
 void ClientSession::answer_now(Method method, Protocol protocol, std::uint32_t sequence, Bytes& out,
                                const Encode& encode) {
   if (queue_.empty() || unordered_) return encode(out);
-  const std::uint32_t slot = add_call(method, protocol, sequence, 0, 0);
-  slots_[slot].is_open = false;
-  finish(slot, out, encode);
+  const OperationId operation = add_call(method, protocol, sequence, 0, 0);
+  slot(operation).is_open = false;
+  finish(operation, out, encode);
 }
 
 bool ClientSession::take_frame(ByteView frame, Bytes& out, const Deliver& deliver) {
@@ -202,7 +201,7 @@ void ClientSession::take_fast_call(Method method, std::uint32_t sequence, binary
       return refuse(method, Protocol::binary, sequence, call.request_id, problem, call.request.key,
                     out);
     call.request.operation =
-        operation_of(add_call(method, Protocol::binary, sequence, call.request_id, frame.size()));
+        add_call(method, Protocol::binary, sequence, call.request_id, frame.size());
     deliver(std::move(call.request));
   };
   if (method == Method::get) {
@@ -224,7 +223,7 @@ void ClientSession::take_other_call(AnyCall any, Protocol protocol, ByteView fra
       return refuse(any.method, protocol, any.sequence, call.request_id, any.problem,
                     call.request.key, out);
     call.request.operation =
-        operation_of(add_call(any.method, protocol, any.sequence, call.request_id, frame.size()));
+        add_call(any.method, protocol, any.sequence, call.request_id, frame.size());
     deliver(std::move(call.request));
   };
   const auto take_many = [&](auto& call) {
@@ -285,14 +284,15 @@ void ClientSession::take_batch(Method method, Protocol protocol, std::uint32_t s
     return refuse(method, protocol, sequence, request_id, refusal, {}, out);
   }
   const auto parts = static_cast<std::uint32_t>(requests.size());
-  const std::uint32_t call = add_call(method, protocol, sequence, request_id, size, parts);
-  slots_[call].items.resize(parts);
+  const OperationId call = add_call(method, protocol, sequence, request_id, size, parts);
+  slot(call).items.resize(parts);
   for (std::uint32_t part = 0; part < parts; ++part) {
-    const std::uint32_t slot = part == 0 ? call : take_slot();
-    slots_[slot].is_open = true;
-    slots_[slot].call = call;
-    slots_[slot].part = part;
-    requests[part].operation = operation_of(slot);
+    const OperationId operation = part == 0 ? call : take_slot();
+    Slot& item = slot(operation);
+    item.is_open = true;
+    item.call = call;
+    item.part = part;
+    requests[part].operation = operation;
     deliver(std::move(requests[part]));
   }
 }
@@ -334,8 +334,7 @@ void ClientSession::encode_batch(const Slot& call, Bytes& out) {
                                      facts_.ring());
 }
 
-void ClientSession::keep_item(std::uint32_t slot, std::uint32_t part, ClientReply&& reply) {
-  Slot& call = slots_[slot];
+void ClientSession::keep_item(Slot& call, std::uint32_t part, ClientReply&& reply) {
   if (call.items_bytes + reply_bytes(reply) > batch_answer_bytes_max)
     make_small(reply, call.method, Code::invalid,
                "the answer is larger than a frame: ask for fewer keys at once");
@@ -346,22 +345,23 @@ void ClientSession::keep_item(std::uint32_t slot, std::uint32_t part, ClientRepl
 }
 
 void ClientSession::take_reply(ClientReply&& reply, Bytes& out, bool is_short) {
-  const auto slot = static_cast<std::uint32_t>(reply.operation >> use_bits);
-  if (slot >= slots_.size() || !slots_[slot].is_open || reply.operation != operation_of(slot))
-    return;
-  slots_[slot].is_open = false;
-  const std::uint32_t call = slots_[slot].call;
-  count(slots_[call].method, reply.outcome);
+  const OperationId operation = reply.operation;
+  if (slots_.empty()) return;
+  Slot& answered = slot(operation);
+  if (!answered.is_open || answered.operation != operation) return;
+  answered.is_open = false;
+  Slot& call = slot(answered.call);
+  count(call.method, reply.outcome);
   if (is_short && !reply.siblings.empty())
-    make_small(reply, slots_[call].method, Code::overloaded,
+    make_small(reply, call.method, Code::overloaded,
                "the client has too many answers waiting that it has not read: read them, and try "
                "again");
-  if (slots_[call].items.empty())
-    return finish(call, out, [&](Bytes& to) { encode_reply(slots_[call], reply, to); });
-  keep_item(call, slots_[slot].part, std::move(reply));
-  if (slot != call) free_slot(slot);
-  if (--slots_[call].parts_left == 0)
-    finish(call, out, [&](Bytes& to) { encode_batch(slots_[call], to); });
+  if (call.items.empty())
+    return finish(operation, out, [&](Bytes& to) { encode_reply(call, reply, to); });
+  keep_item(call, answered.part, std::move(reply));
+  const OperationId batch = answered.call;
+  if (operation != batch) free_slot(operation);
+  if (--call.parts_left == 0) finish(batch, out, [&](Bytes& to) { encode_batch(call, to); });
 }
 
 }  // namespace ringwright::wire

@@ -21,7 +21,7 @@ struct ClientCounters {
   std::array<std::array<std::uint64_t, 3>, 7> requests{};
   std::uint64_t malformed = 0;
   std::uint64_t unknown_methods = 0;
-  std::uint64_t uses = 0;  // of slots, in all sessions
+  OperationId operations = 0;  // the last one's number, of all sessions
 };
 
 // What a node tells all of its clients alike.
@@ -58,17 +58,17 @@ class ClientSession {
 
   // `unsent`: bytes that wait in the connection.
   bool is_full(std::size_t unsent) const;
-  std::size_t calls() const { return slots_.size() - free_.size(); }
+  std::size_t calls() const { return calls_; }
   std::size_t bytes() const { return bytes_; }
 
  private:
-  // What a reply is for. A request under way is named by its slot and by the use of it. A call
-  // takes one slot, and a batch one for each of its items: the first of them keeps what is common,
-  // until the answer is out.
+  // What a reply is for. A call takes one slot, and a batch one for each of its items: the first of
+  // them keeps what is common, until the answer is out.
   struct Slot {
-    std::uint64_t use = 0;
+    OperationId operation = 0;
+    bool is_taken = false;
     bool is_open = false;    // the reply has not come
-    std::uint32_t call = 0;  // the slot that keeps what follows
+    OperationId call = 0;    // whose slot keeps what follows
     std::uint32_t part = 0;  // which item of the batch
 
     Method method = Method::hello;
@@ -84,15 +84,19 @@ class ClientSession {
     std::size_t items_bytes = 0;
   };
 
-  OperationId operation_of(std::uint32_t slot) const;
-  std::uint32_t take_slot();
-  void free_slot(std::uint32_t slot);
-  // The slot of a new call with so many parts.
-  std::uint32_t add_call(Method method, Protocol protocol, std::uint32_t sequence,
-                         std::int64_t request_id, std::size_t size, std::uint32_t parts = 1);
+  // Where an operation is kept, if it is one of those under way.
+  Slot& slot(OperationId operation) { return slots_[operation & (slots_.size() - 1)]; }
+  // A new operation, and a slot for it. Numbers whose place is taken are left out, which are few
+  // while half of the places are free; so operations count up, as RecentRequests would have it.
+  OperationId take_slot();
+  void grow();
+  void free_slot(OperationId operation);
+  // A new call with so many parts.
+  OperationId add_call(Method method, Protocol protocol, std::uint32_t sequence,
+                       std::int64_t request_id, std::size_t size, std::uint32_t parts = 1);
   // Writes the answer, or keeps it until it is its turn, and lets go of the call.
   template <typename Encode>
-  void finish(std::uint32_t call, Bytes& out, const Encode& encode);
+  void finish(OperationId call, Bytes& out, const Encode& encode);
   // Of a call that no shard is asked about.
   template <typename Encode>
   void answer_now(Method method, Protocol protocol, std::uint32_t sequence, Bytes& out,
@@ -108,7 +112,7 @@ class ClientSession {
   void take_batch(Method method, Protocol protocol, std::uint32_t sequence, std::int64_t request_id,
                   std::vector<Request> requests, std::size_t size, Bytes& out,
                   const Deliver& deliver);
-  void keep_item(std::uint32_t call, std::uint32_t part, ClientReply&& reply);
+  void keep_item(Slot& call, std::uint32_t part, ClientReply&& reply);
   void encode_reply(const Slot& call, ClientReply& reply, Bytes& out);
   void encode_batch(const Slot& call, Bytes& out);
   void count(Method method, Outcome outcome);
@@ -116,10 +120,10 @@ class ClientSession {
   const ServerFacts& facts_;
   ClientCounters& counters_;
   bool unordered_ = false;
-  std::vector<Slot> slots_;
-  std::vector<std::uint32_t> free_;
-  std::deque<std::uint32_t> queue_;  // calls whose answers leave in order
-  std::size_t bytes_ = 0;            // of requests under way and of answers that are not out
+  std::vector<Slot> slots_;        // a power of two of them, by the low bits of the operation
+  std::size_t calls_ = 0;          // slots that are taken
+  std::deque<OperationId> queue_;  // calls whose answers leave in order
+  std::size_t bytes_ = 0;          // of requests under way and of answers that are not out
 };
 
 }  // namespace ringwright::wire

@@ -150,7 +150,7 @@ TEST_F(ClientSessionTest, AnsweringTwiceOrForAnotherSessionChangesNothing) {
   answer(0);
   EXPECT_EQ(answered(), (std::vector<std::int64_t>{1}));
   ClientReply stray = reply_to(1);
-  stray.operation += OperationId{1} << 12;  // another use of the slot
+  stray.operation += OperationId{1} << 12;  // another one at its place
   answer(stray);
   stray.operation = reply_to(1).operation + 1;  // a call that has not come yet
   answer(stray);
