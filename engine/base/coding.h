@@ -113,20 +113,30 @@ inline std::uint64_t load_u64_big_endian(const char* at) {
 
 // Reads a varint of at most so many bytes, where so many can be read, and moves `at` behind it.
 // Without branches, for lengths change from one to the next. False, with `at` where it was, when it
-// is longer or not in its shortest form.
+// is longer or not in its shortest form. What it reads are the varint's own bytes as one number: in
+// their shortest form these order as the values do, so what is only compared need not be decoded.
 constexpr std::size_t varint_ahead_bytes = 8;
-inline bool load_varint(const char*& at, std::uint64_t& value) {
-  std::uint64_t word = load_u64(at);
+inline bool load_raw_varint(const char*& at, std::uint64_t& raw) {
+  const std::uint64_t word = load_u64(at);
   const std::uint64_t last = ~word & 0x8080808080808080;
   if (last == 0) return false;
-  const int end_bit = std::countr_zero(last);
-  word &= (std::uint64_t{2} << end_bit) - 1;
-  if (end_bit > 7 && word >> (end_bit - 7) == 0) return false;
-  at += (end_bit + 1) / 8;
+  const std::uint64_t mask = last ^ (last - 1);  // the varint's bytes
+  const std::uint64_t one_byte = 0xff;
+  if (mask != one_byte && (word & mask) <= mask >> 8) return false;
+  raw = word & mask;
+  at += (std::countr_zero(last) >> 3) + 1;
+  return true;
+}
+constexpr std::uint64_t varint_value(std::uint64_t raw) {
   // Seven bits of each byte, then fourteen of each pair, then twenty-eight of each four.
-  word = (word & 0x007f007f007f007f) | (word & 0x7f007f007f007f00) >> 1;
-  word = (word & 0x00003fff00003fff) | (word & 0x3fff00003fff0000) >> 2;
-  value = (word & 0x0fffffff) | (word & 0x0fffffff00000000) >> 4;
+  raw = (raw & 0x007f007f007f007f) | (raw & 0x7f007f007f007f00) >> 1;
+  raw = (raw & 0x00003fff00003fff) | (raw & 0x3fff00003fff0000) >> 2;
+  return (raw & 0x0fffffff) | (raw & 0x0fffffff00000000) >> 4;
+}
+inline bool load_varint(const char*& at, std::uint64_t& value) {
+  std::uint64_t raw = 0;
+  if (!load_raw_varint(at, raw)) return false;
+  value = varint_value(raw);
   return true;
 }
 
@@ -147,7 +157,7 @@ class Decoder {
   std::uint64_t u64() { return in_order(take_raw<8>(), std::endian::little); }
   std::uint64_t u64_big_endian() { return in_order(take_raw<8>(), std::endian::big); }
 
-  std::uint64_t varint() {
+  [[gnu::always_inline]] std::uint64_t varint() {
     const bool is_short = at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80;
     return is_short ? static_cast<std::uint8_t>(*at_++) : long_varint();
   }

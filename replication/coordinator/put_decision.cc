@@ -150,7 +150,7 @@ Result<PutDecision> decide_put(PutIntent intent, const PutLimits& bounds, Timest
                   issuer);
   Row bare;
   bare.mark = view.mark;
-  bare.record.vector = VersionVector(view.record.entries());
+  bare.record.vector = view.record.vector();
   // As apply_update does with each sibling that it discards.
   for (const SiblingView& sibling : view.record.siblings())
     bare.record.vector.touch(sibling.dot.actor, stamp);

@@ -64,9 +64,10 @@ bool supersedes(const SiblingsView& newer, const SiblingsView& older) {
   if (seeded_bug(SeededBug::merge_drops_sibling)) return false;
   auto at = newer.entries().begin();
   const auto end = newer.entries().end();
-  for (const VersionVector::Entry& entry : older.entries()) {
-    while (at != end && at->actor < entry.actor) ++at;
-    if (at == end || at->actor != entry.actor || at->counter < entry.counter ||
+  for (const EntryView& entry : older.entries()) {
+    const Actor actor = entry.actor();
+    while (at != end && at->actor() < actor) ++at;
+    if (at == end || at->actor() != actor || at->raw_counter < entry.raw_counter ||
         at->stamp < entry.stamp)
       return false;
   }

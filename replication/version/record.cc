@@ -5,18 +5,11 @@
 
 #include "engine/base/check.h"
 #include "engine/base/hash.h"
-#include "replication/version/record_view.h"
+#include "replication/version/record_layout.h"
 
 namespace ringwright {
 namespace {
 
-constexpr std::uint8_t record_format = 1;
-// The format stands first, so that a later one may change all that follows; then the checksum.
-constexpr std::size_t checked_from = 1 + 4;
-constexpr std::uint8_t flag_tombstone = 1;
-constexpr std::uint8_t flag_expiry = 2;
-constexpr std::uint8_t flag_request = 4;
-constexpr std::uint8_t flags_known = flag_tombstone | flag_expiry | flag_request;
 // Actor index, counter, flags, stamp, value length.
 constexpr std::size_t sibling_bytes_min = 1 + 1 + 1 + 8 + 1;
 
@@ -39,23 +32,6 @@ void encode_content(Room& out, const Sibling& sibling) {
   if (expires_us != 0) put_u64(out, expires_us);
   if (!sibling.request.empty()) put_request_id(out, sibling.request);
   put_bytes(out, sibling.tombstone ? ByteView{} : ByteView(sibling.value));
-}
-
-void decode_content(Decoder& in, SiblingView& sibling) {
-  const std::uint8_t flags = in.u8();
-  if ((flags & ~flags_known) != 0) in.fail();
-  sibling.tombstone = (flags & flag_tombstone) != 0;
-  sibling.stamp = in.u64();
-  if ((flags & flag_expiry) != 0) {
-    sibling.expires_us = in.u64();
-    if (sibling.expires_us == 0) in.fail();
-  }
-  if ((flags & flag_request) != 0) {
-    sibling.request = take_request_id(in);
-    if (sibling.request.empty()) in.fail();
-  }
-  sibling.value = in.bytes();
-  if (sibling.tombstone && (sibling.expires_us != 0 || !sibling.value.empty())) in.fail();
 }
 
 Sibling copy_of(const SiblingView& view) {
@@ -120,14 +96,6 @@ SiblingView decode_lww_sibling(Decoder& in) {
 
 void decode_lww(Decoder& in, Record& record) {
   if (in.left() > 0) record.siblings.push_back(copy_of(decode_lww_sibling(in)));
-}
-
-// Whether `verify_record` finds nothing wrong.
-bool is_sound(ByteView bytes, ByteView key) {
-  Decoder in(bytes);
-  const std::uint8_t format = in.u8();
-  const std::uint32_t checksum = in.u32();
-  return format == record_format && in.left() > 0 && checksum32(key, in.rest()) == checksum;
 }
 
 Status corrupt(ByteView key, std::string_view why) {
@@ -207,64 +175,6 @@ std::optional<SiblingView> view_lww_checked(ByteView canonical) {
   const SiblingView sibling = decode_lww_sibling(in);
   if (!in.complete()) return std::nullopt;
   return sibling;
-}
-
-std::uint64_t SiblingsView::counter_of(const Actor& actor) const {
-  for (const VersionVector::Entry& entry : entries())
-    if (entry.actor == actor) return entry.counter;
-  return 0;
-}
-
-const SiblingView* SiblingsView::find(const Dot& dot) const {
-  for (const SiblingView& sibling : siblings())
-    if (sibling.dot == dot) return &sibling;
-  return nullptr;
-}
-
-bool SiblingsView::read(ByteView canonical, ByteView key) {
-  return is_sound(canonical, key) && read_checked(canonical);
-}
-
-bool SiblingsView::read_checked(ByteView canonical) {
-  entry_count_ = 0;
-  sibling_count_ = 0;
-  if (canonical.size() < checked_from) return false;
-  Decoder in(canonical.substr(checked_from));
-  if (in.u8() != static_cast<std::uint8_t>(RecordKind::siblings)) return false;
-  return read_entries(in) && in.varint() == 0 && read_siblings(in) && in.complete();
-}
-
-bool SiblingsView::read_entries(Decoder& in) {
-  const std::uint64_t count = in.varint();
-  if (count > entries_.size()) return false;
-  const VersionVector::Entry* last = nullptr;
-  for (std::size_t i = 0; i < count; ++i) {
-    // Made in its place, not copied there.
-    const auto* const entry = ::new (static_cast<void*>(&entries_[i]))
-        VersionVector::Entry(VersionVector::take_entry(in));
-    if (entry->counter == 0) return false;
-    if (last != nullptr && !(last->actor < entry->actor)) return false;
-    last = entry;
-  }
-  entry_count_ = static_cast<std::size_t>(count);
-  return true;
-}
-
-bool SiblingsView::read_siblings(Decoder& in) {
-  const std::uint64_t count = in.varint();
-  if (count > siblings_.size()) return false;
-  for (; sibling_count_ < count; ++sibling_count_) {
-    SiblingView& sibling = *std::construct_at(&siblings_[sibling_count_]);
-    const std::uint64_t index = in.varint();
-    sibling.dot.counter = in.varint();
-    if (index >= entry_count_ || sibling.dot.counter == 0 ||
-        sibling.dot.counter > entries_[index].counter)
-      return false;
-    sibling.dot.actor = entries_[index].actor;
-    decode_content(in, sibling);
-    if (sibling_count_ > 0 && !(siblings_[sibling_count_ - 1].dot < sibling.dot)) return false;
-  }
-  return true;
 }
 
 Status check_record(ByteView canonical, ByteView key, RecordKind kind) {

@@ -8,8 +8,9 @@
 #include "engine/base/hash.h"
 #include "engine/base/seeded_bug.h"
 #include "replication/version/merge.h"
-#include "replication/version/record_view.h"
+#include "replication/version/record_layout.h"
 #include "replication/version/storage_key.h"
+#include "replication/version/succession.h"
 
 namespace ringwright {
 namespace {
@@ -44,20 +45,36 @@ std::vector<Bytes> take_damaged(Decoder& in) {
   return damaged;
 }
 
-std::optional<RowParts> split_row(ByteView row) {
+// A row without damage.
+struct PlainRow {
+  std::optional<Actor> mark;
+  ByteView canonical;
+};
+
+std::optional<PlainRow> split_plain_row(ByteView row) {
   Decoder in(row);
-  RowParts parts;
+  PlainRow parts;
   const std::uint8_t flags = in.u8();
-  if (flags == flag_mark)
+  if (flags == flag_mark) {
     parts.mark = take_actor(in);
-  else if (flags == flag_damaged)
-    parts.damaged = take_damaged(in);
-  else if (flags != flags_none)
-    in.fail();
-  if (flags != flags_none) {
     const ByteView header = row.substr(0, row.size() - in.left());
     if (in.u32() != checksum32(header)) in.fail();
+  } else if (flags != flags_none) {
+    return std::nullopt;
   }
+  parts.canonical = in.rest();
+  if (in.failed() || parts.canonical.empty()) return std::nullopt;
+  return parts;
+}
+
+std::optional<RowParts> split_row(ByteView row) {
+  if (const auto plain = split_plain_row(row)) return RowParts{plain->mark, {}, plain->canonical};
+  Decoder in(row);
+  RowParts parts;
+  if (in.u8() != flag_damaged) return std::nullopt;
+  parts.damaged = take_damaged(in);
+  const ByteView header = row.substr(0, row.size() - in.left());
+  if (in.u32() != checksum32(header)) in.fail();
   parts.canonical = in.rest();
   if (in.failed() || parts.canonical.empty()) return std::nullopt;
   return parts;
@@ -105,26 +122,33 @@ std::optional<Bytes> merge_lww_rows(std::optional<ByteView> base, ByteView opera
                                                                   : left->canonical);
 }
 
+// For records of which `find_succession` cannot tell: of several siblings, above all.
+Succession compare(ByteView newer, ByteView older, const std::optional<Actor>& marked) {
+  SiblingsView right;
+  SiblingsView left;
+  if (!right.read_checked(newer) || !left.read_checked(older) || !supersedes(right, left))
+    return {};
+  return {.is_told = true,
+          .raises_marked = marked && right.counter_of(*marked) > left.counter_of(*marked)};
+}
+
 // As above, of kind `siblings`: mostly the operand comes from who had seen all of the base.
 std::optional<Bytes> merge_siblings_rows(std::optional<ByteView> base, ByteView operand,
                                          ByteView key, Proof proof) {
   if (operand.empty() || static_cast<std::uint8_t>(operand.front()) != flags_none)
     return std::nullopt;
   const ByteView canonical = operand.substr(1);
-  SiblingsView right;
-  const bool is_read =
-      proof == Proof::given ? right.read_checked(canonical) : right.read(canonical, key);
-  if (!is_read) return std::nullopt;
+  if (SiblingsView view; proof == Proof::missing && !view.read(canonical, key)) return std::nullopt;
   if (!base) return encode_operand(canonical);
-  const auto parts = split_row(*base);
-  if (!parts || !parts->damaged.empty()) return std::nullopt;
-  SiblingsView left;
-  if (!left.read(parts->canonical, key) || !supersedes(right, left)) return std::nullopt;
+  const auto row = split_plain_row(*base);
+  if (!row || !is_sound(row->canonical, key)) return std::nullopt;
+  Succession found = find_succession(canonical, row->canonical, row->mark);
+  if (!found.is_told) found = compare(canonical, row->canonical, row->mark);
+  if (!found.is_told) return std::nullopt;
   const bool keeps_mark =
-      parts->mark && (right.counter_of(*parts->mark) <= left.counter_of(*parts->mark) ||
-                      seeded_bug(SeededBug::mark_kept_from_peer));
+      row->mark && (!found.raises_marked || seeded_bug(SeededBug::mark_kept_from_peer));
   if (!keeps_mark) return encode_operand(canonical);
-  const ByteView header = base->substr(0, base->size() - parts->canonical.size());
+  const ByteView header = base->substr(0, base->size() - row->canonical.size());
   Bytes out;
   out.reserve(header.size() + canonical.size());
   out.append(header);
@@ -190,16 +214,15 @@ Row decode_row(ByteView bytes, ByteView key, RecordKind kind) {
 }
 
 bool RowView::read(ByteView row, ByteView key) {
-  const auto parts = split_row(row);
-  if (!parts || !parts->damaged.empty()) return false;
+  const auto parts = split_plain_row(row);
+  if (!parts) return false;
   mark = parts->mark;
   return record.read(parts->canonical, key);
 }
 
 std::optional<ByteView> canonical_of(ByteView row) {
-  const auto parts = split_row(row);
-  if (!parts || !parts->damaged.empty()) return std::nullopt;
-  return parts->canonical;
+  const auto parts = split_plain_row(row);
+  return parts ? std::optional(parts->canonical) : std::nullopt;
 }
 
 void merge_into_row(Row& row, Record peer) {

@@ -1,7 +1,7 @@
 #pragma once
 
 #include <optional>
-#include <span>
+#include <utility>
 #include <vector>
 
 #include "replication/version/actor.h"
@@ -33,8 +33,7 @@ class VersionVector {
 
   VersionVector() = default;
   // Of entries in strict order, with counters above zero.
-  explicit VersionVector(std::span<const Entry> entries)
-      : entries_(entries.begin(), entries.end()) {}
+  explicit VersionVector(std::vector<Entry> entries) : entries_(std::move(entries)) {}
 
   const std::vector<Entry>& entries() const { return entries_; }
   const std::vector<Detached>& detached() const { return detached_; }
@@ -79,6 +78,8 @@ class VersionVector {
   std::size_t encoded_bytes_max() const {
     return 2 * varint_bytes_max + size() * (actor_bytes_max + varint_bytes_max + 8);
   }
+  // What an entry of ordinary counters takes at most.
+  static constexpr std::size_t entry_ahead_bytes = actor_bytes_fixed + 2 * varint_ahead_bytes + 8;
   // One entry, or one detached dot, as `encode` writes it.
   static Entry take_entry(Decoder& in) {
     if (const char* const start = in.ahead(entry_ahead_bytes)) {
@@ -111,8 +112,6 @@ class VersionVector {
     put_varint(out, counter);
     put_u64(out, stamp);
   }
-
-  static constexpr std::size_t entry_ahead_bytes = actor_bytes_fixed + 2 * varint_ahead_bytes + 8;
 
   std::vector<Entry>::iterator find(const Actor& actor);
   bool raise_known(const std::vector<Entry>& other, Timestamp raised);
