@@ -1,17 +1,13 @@
 #include "plugins/wiredtiger/wiredtiger_engine.h"
 
 #include <algorithm>
-#include <charconv>
 #include <chrono>
-#include <filesystem>
 #include <optional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "engine/base/guarded.h"
 #include "engine/base/limits.h"
-#include "engine/engine_directory.h"
 #include "engine/iterators.h"
 #include "plugins/wiredtiger/backup.h"
 #include "plugins/wiredtiger/convert.h"
@@ -20,17 +16,6 @@
 namespace ringwright {
 namespace {
 
-constexpr std::uint32_t directory_format = 1;
-// Each open counts its writes from a number of its own, so that none is given twice.
-constexpr std::string_view opens_file = "OPENS";
-// Stands in the directory while it is being copied.
-constexpr std::string_view copying_file = "COPYING";
-constexpr std::string_view ballast_file = "BALLAST";
-constexpr std::string_view turtle_file = "WiredTiger.turtle";
-constexpr std::string_view backup_file = "WiredTiger.backup";
-constexpr int sequence_bits_of_an_open = 40;
-// What WiredTiger writes at the head of a file when it creates it.
-constexpr std::uintmax_t empty_file_bytes = 4096;
 // What a write takes in the log beside its keys and rows, roughly.
 constexpr std::uint64_t log_record_bytes = 128;
 // A guess at the number of many rows is good for as long as this.
@@ -50,52 +35,6 @@ std::uint64_t bytes_of(const WriteBatch& batch) {
   for (const auto& operation : batch.operations())
     bytes += operation.key.size() + operation.value.size();
   return bytes;
-}
-
-using Names = std::vector<std::string>;
-
-bool has(const Names& names, std::string_view name) {
-  return std::find(names.begin(), names.end(), name) != names.end();
-}
-
-// WiredTiger takes a directory without its index files for a new database and would silently begin
-// again beside rows that somebody still needs.
-Status check_not_headless(const Names& names, const std::string& path) {
-  if (!has(names, opens_file)) return ok_status();  // a first open that did not complete
-  const auto missing = [&](std::string_view name) -> Status {
-    return {Code::corrupt, "directory '" + path + "' lacks the file " + std::string(name)};
-  };
-  if (!has(names, "WiredTiger")) return missing("WiredTiger");
-  if (!has(names, rows_file)) return missing(rows_file);
-  // A copy has this in the stead of the other two until it is opened.
-  if (has(names, backup_file)) return ok_status();
-  if (!has(names, turtle_file)) return missing(turtle_file);
-  if (!has(names, "WiredTiger.wt")) return missing("WiredTiger.wt");
-  return ok_status();
-}
-
-// A first open that was killed may leave files that WiredTiger does not go on with. As it did not
-// complete, nothing was written, and the file of the rows is still without a block: begin anew.
-Status forget_first_open(Disk& disk, const std::string& path, const Names& names) {
-  if (has(names, opens_file)) return ok_status();
-  if (has(names, rows_file)) {
-    std::error_code error;
-    const auto bytes =
-        std::filesystem::file_size(disk.real_path(path + "/" + std::string(rows_file)), error);
-    if (error || bytes > empty_file_bytes) return ok_status();
-  }
-  for (const std::string& name : names)
-    if (name.starts_with("WiredTiger") || name == rows_file) RW_TRY(disk.remove(path + "/" + name));
-  return ok_status();
-}
-
-// While a copy is made, its index stands in the directory, and WiredTiger would go back to that one
-// after a crash. The directory's own is newer.
-Status forget_copying(Disk& disk, const std::string& path, const Names& names) {
-  if (!has(names, copying_file)) return ok_status();
-  if (has(names, backup_file) && has(names, turtle_file))
-    RW_TRY(disk.remove(path + "/" + std::string(backup_file)));
-  return disk.remove(path + "/" + std::string(copying_file));
 }
 
 struct Bounds {
@@ -140,12 +79,6 @@ Status abandon(const std::shared_ptr<Instance>& instance) {
   return {Code::io_error, "close: WiredTiger has given up, and a call never returned"};
 }
 
-// The parent of a path with '/' between its parts; empty for a single part.
-std::string parent_of(const std::string& path) {
-  const std::size_t slash = path.find_last_of('/');
-  return slash == std::string::npos ? std::string() : path.substr(0, slash);
-}
-
 }  // namespace
 
 WiredtigerEngine::~WiredtigerEngine() { close().ignore("nobody is left to tell"); }
@@ -162,35 +95,24 @@ Status WiredtigerEngine::open(const EngineContext& context) {
 Status WiredtigerEngine::open_locked(const EngineContext& context) {
   if (finished_) return {Code::closed, "engine is not open"};
   if (instance_) return {Code::invalid, "engine wiredtiger is already open"};
-  const std::string directory = context.disk ? context.disk->real_path(context.path) : "";
-  if (directory.empty())
+  if (!context.disk || context.disk->real_path(context.path).empty())
     return {Code::invalid, "engine wiredtiger keeps files of its own and needs a real disk"};
   auto options = make_wiredtiger_options(context.options, context.durability);
   if (!options) return options.error();
-  RW_TRY(context.disk->make_directories(context.path));
-  auto lock = context.disk->lock(context.path);
+  directory_ = Directory(context.disk, context.path);
+  auto lock = directory_.claim();
   if (!lock) return lock.error();
-  RW_TRY(claim_engine_directory(*context.disk, context.path, name(), directory_format));
-  const auto names = context.disk->list(context.path);
-  if (!names) return names.error();
-  RW_TRY(check_not_headless(*names, context.path));
-  RW_TRY(forget_first_open(*context.disk, context.path, *names));
-  RW_TRY(forget_copying(*context.disk, context.path, *names));
 
   lock_ = std::move(*lock);
   damage_ = std::make_shared<DamagedPlaces>();
-  disk_ = context.disk;
-  path_ = context.path;
-  directory_ = directory;
   durability_ = context.durability;
   options_ = std::move(*options);
-  ballast_ = std::make_shared<Ballast>(directory_ + "/" + std::string(ballast_file),
-                                       limits::wiredtiger_ballast_bytes);
+  ballast_ = std::make_shared<Ballast>(directory_.ballast(), limits::wiredtiger_ballast_bytes);
   ballast_->fill();  // without, no write is taken until there is room
   const auto opened = [&]() -> Status {
     if (durability_ == Durability::none) RW_TRY(recover_for_none(context));
     RW_TRY(reconnect());
-    const auto start = next_start();
+    const auto start = directory_.next_start();
     if (!start) return start.error();
     written_.store(*start);
     return ok_status();
@@ -202,10 +124,10 @@ Status WiredtigerEngine::open_locked(const EngineContext& context) {
   }
   clock_ = make_system_clock();
   space_.emplace(
-      SpaceReserve::Settings{.directory = directory_,
+      SpaceReserve::Settings{.directory = directory_.real_path(),
                              .look_bytes = limits::free_space_look_bytes,
                              .look_after = limits::free_space_look_after},
-      [directory] { return disk_space(directory).free_bytes; }, clock_);
+      [directory = directory_.real_path()] { return disk_space(directory).free_bytes; }, clock_);
   checkpoint_time_ = clock_->now();
   serves_.store(true);
   gate_.open();
@@ -220,43 +142,22 @@ Status WiredtigerEngine::open_locked(const EngineContext& context) {
 
 // Without a log WiredTiger does not look into one that a stronger class has left.
 Status WiredtigerEngine::recover_for_none(const EngineContext& context) {
-  const auto names = disk_->list(path_);
-  if (!names) return names.error();
-  const bool has_log = std::any_of(names->begin(), names->end(), [](const std::string& name) {
-    return name.starts_with("WiredTigerLog.");
-  });
-  if (!has_log) return ok_status();
+  const auto has_log = directory_.has_log();
+  if (!has_log) return has_log.error();
+  if (!*has_log) return ok_status();
   const auto with_log = make_wiredtiger_options(context.options, Durability::os);
   if (!with_log) return with_log.error();
-  const auto recovered = Instance::open(*with_log, directory_, lock_, damage_, ballast_, ends_);
+  const auto recovered =
+      Instance::open(*with_log, directory_.real_path(), lock_, damage_, ballast_, ends_);
   if (!recovered) return recovered.error();
   return (*recovered)->close();
 }
 
 Status WiredtigerEngine::reconnect() {
-  auto instance = Instance::open(options_, directory_, lock_, damage_, ballast_, ends_);
+  auto instance = Instance::open(options_, directory_.real_path(), lock_, damage_, ballast_, ends_);
   if (!instance) return instance.error();
   instance_ = std::move(*instance);
   return ok_status();
-}
-
-// The file appears once the first open has made all others.
-Result<std::uint64_t> WiredtigerEngine::next_start() {
-  const std::string file = path_ + "/" + std::string(opens_file);
-  const auto exists = disk_->exists(file);
-  if (!exists) return exists.error();
-  std::uint64_t opens = 0;
-  if (*exists) {
-    const auto text = disk_->read(file);
-    if (!text) return text.error();
-    const char* const end = text->data() + text->size();
-    const auto parsed = std::from_chars(text->data(), end, opens);
-    if (parsed.ec != std::errc() || parsed.ptr == end || *parsed.ptr != '\n' ||
-        parsed.ptr + 1 != end)
-      return Status(Code::corrupt, "file '" + file + "' is not a number");
-  }
-  RW_TRY(disk_->replace(file, std::to_string(opens + 1) + "\n"));
-  return (opens + 1) << sequence_bits_of_an_open;
 }
 
 Status WiredtigerEngine::not_open(bool changes) {
@@ -561,9 +462,10 @@ int WiredtigerEngine::drop_once(const SessionPool::Lease& lease, const KeyRange&
 
 // Not begun where it may not come to its end: a checkpoint that failed is not tried again.
 Status WiredtigerEngine::write_checkpoint() {
-  const std::uint64_t room = ballast_->held_bytes() + disk_space(directory_).free_bytes;
+  const std::uint64_t room = ballast_->held_bytes() + disk_space(directory_.real_path()).free_bytes;
   if (room < dirty_bytes() + limits::wiredtiger_checkpoint_bytes)
-    return {Code::no_space, "checkpoint: disk of '" + directory_ + "' is full: free some space"};
+    return {Code::no_space,
+            "checkpoint: disk of '" + directory_.real_path() + "' is full: free some space"};
   const auto lease = instance_->take_session();
   if (!lease) return lease.error();
   const int error = lease->session()->checkpoint(lease->session(), nullptr);
@@ -584,31 +486,15 @@ Status WiredtigerEngine::checkpoint(const std::string& path) {
 
 Status WiredtigerEngine::copy_to(const std::string& path) {
   const std::lock_guard lock(backup_mutex_);
-  const std::string target = disk_->real_path(path);
-  if (target.empty()) return {Code::invalid, "checkpoint needs a real disk"};
-  const auto there = disk_->list(path);
-  if (!there) return there.error();
-  if (!there->empty())
-    return {Code::invalid, "checkpoint to '" + path + "': the directory is not empty"};
-  const std::string parent = parent_of(path);
-  if (!parent.empty()) RW_TRY(disk_->make_directories(parent));
-  RW_TRY(disk_->make_directories(path));
+  const auto target = directory_.make_target(path);
+  if (!target) return target.error();
   // What no log has is in the copy only through this.
   RW_TRY(write_checkpoint());
-  const std::string copying = path_ + "/" + std::string(copying_file);
-  RW_TRY(disk_->replace(copying, ""));
-  const Status copied = copy_database(*instance_, directory_, target);
-  RW_TRY(disk_->remove(copying));
+  RW_TRY(directory_.begin_copy());
+  const Status copied = copy_database(*instance_, directory_.real_path(), *target);
+  RW_TRY(directory_.end_copy());
   RW_TRY(copied);
-  for (const std::string_view name : {opens_file, std::string_view("ENGINE")}) {
-    // ENGINE comes last and is what makes the copy an engine's directory: a half-made one is
-    // refused.
-    const std::string file = "/" + std::string(name);
-    const auto content = disk_->read(path_ + file);
-    if (!content) return content.error();
-    RW_TRY(disk_->replace(path + file, *content));
-  }
-  return ok_status();
+  return directory_.complete_copy(path);
 }
 
 // Must be called inside the gate.
@@ -665,7 +551,7 @@ EngineStats WiredtigerEngine::stats() {
     if (damage_) stats.damaged = damage_->ranges();
     if (!admission(pass, false).is_ok()) return stats;
     stats.approximate_keys = count_rows();
-    stats.disk_bytes = directory_bytes(directory_);
+    stats.disk_bytes = directory_bytes(directory_.real_path());
     const auto lease = instance_->take_session();
     if (lease) stats.memory_bytes = read_cache(lease->session()).bytes;
   } catch (...) {
@@ -716,7 +602,7 @@ void WiredtigerEngine::revive() {
     // A copy may take long, and is no call that never returns.
     const std::unique_lock copying(backup_mutex_, std::try_to_lock);
     if (!copying) return;
-    const std::uint64_t free = disk_space(directory_).free_bytes;
+    const std::uint64_t free = disk_space(directory_.real_path()).free_bytes;
     if (free < limits::wiredtiger_free_bytes_min + ballast_->missing_bytes()) return;
     if (!ballast_->fill()) return;
     reviving_.store(trouble, std::memory_order_release);

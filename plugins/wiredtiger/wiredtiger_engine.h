@@ -14,6 +14,7 @@
 #include "engine/base/space_reserve.h"
 #include "engine/storage_engine.h"
 #include "plugins/wiredtiger/caretaker.h"
+#include "plugins/wiredtiger/directory.h"
 #include "plugins/wiredtiger/figures.h"
 #include "plugins/wiredtiger/instance.h"
 #include "plugins/wiredtiger/options.h"
@@ -68,7 +69,6 @@ class WiredtigerEngine final : public StorageEngine {
 
   Status open_locked(const EngineContext& context);
   Status recover_for_none(const EngineContext& context);
-  Result<std::uint64_t> next_start();
 
   // Why a call may not go on; ok when it may.
   Status admission(const CallGate::Pass& pass, bool changes);
@@ -113,11 +113,9 @@ class WiredtigerEngine final : public StorageEngine {
   Caretaker caretaker_;
 
   std::shared_ptr<Clock> clock_;
-  std::shared_ptr<Disk> disk_;
+  Directory directory_;
   std::shared_ptr<DirectoryLock> lock_;
   std::shared_ptr<DamagedPlaces> damage_;
-  std::string path_;
-  std::string directory_;  // the real one of `path_`
   Durability durability_ = Durability::none;
   WiredtigerOptions options_;
 
