@@ -26,7 +26,7 @@ Status sync_path(const std::string& path) {
   return synced ? ok_status() : io_failure("sync '" + path + "'", error);
 }
 
-Result<std::vector<std::string>> list_files(Instance& instance, WT_CURSOR* backup) {
+Result<std::vector<std::string>> list_files(Connection& connection, WT_CURSOR* backup) {
   std::vector<std::string> names;
   int error = 0;
   while ((error = backup->next(backup)) == 0) {
@@ -35,34 +35,38 @@ Result<std::vector<std::string>> list_files(Instance& instance, WT_CURSOR* backu
     if (error != 0) break;
     names.emplace_back(name);
   }
-  if (error != WT_NOTFOUND) return instance.to_status(error, "checkpoint");
+  if (error != WT_NOTFOUND) return connection.to_status(error, "checkpoint");
   return names;
+}
+
+Status copy_files(const std::vector<std::string>& names, const std::string& source,
+                  const std::string& target) {
+  for (const std::string& name : names) {
+    std::error_code error;
+    std::filesystem::copy_file(source + "/" + name, target + "/" + name, error);
+    if (error) return io_failure("copy '" + name + "' to '" + target + "'", error);
+    RW_TRY(sync_path(target + "/" + name));
+  }
+  return sync_path(target);
 }
 
 }  // namespace
 
-Status copy_database(Instance& instance, const std::string& source, const std::string& target) {
-  auto lease = instance.take_session();
+Status copy_database(Connection& connection, const std::string& source, const std::string& target,
+                     std::atomic<bool>& copies_files) {
+  auto lease = connection.take_session();
   if (!lease) return lease.error();
   WT_SESSION* const session = lease->session();
   WT_CURSOR* backup = nullptr;
   const int opened = session->open_cursor(session, "backup:", nullptr, nullptr, &backup);
-  if (opened != 0) return instance.to_status(opened, "checkpoint");
-  const auto copy = [&]() -> Status {
-    const auto names = list_files(instance, backup);
-    if (!names) return names.error();
-    for (const std::string& name : *names) {
-      std::error_code error;
-      std::filesystem::copy_file(source + "/" + name, target + "/" + name, error);
-      if (error) return io_failure("copy '" + name + "' to '" + target + "'", error);
-      RW_TRY(sync_path(target + "/" + name));
-    }
-    return sync_path(target);
-  };
-  const Status copied = copy();
+  if (opened != 0) return connection.to_status(opened, "checkpoint");
+  const auto names = list_files(connection, backup);
+  copies_files.store(true);
+  const Status copied = names ? copy_files(*names, source, target) : names.error();
+  copies_files.store(false);
   const int closed = backup->close(backup);
   RW_TRY(copied);
-  return instance.to_status(closed, "checkpoint");
+  return connection.to_status(closed, "checkpoint");
 }
 
 }  // namespace ringwright

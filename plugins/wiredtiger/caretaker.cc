@@ -7,7 +7,7 @@
 
 namespace ringwright {
 
-Caretaker::~Caretaker() {
+void Caretaker::stop() {
   while (!stop_within(limits::wiredtiger_close_deadline)) continue;
 }
 

@@ -12,10 +12,12 @@ namespace ringwright {
 // A thread that calls `tick` every `limits::wiredtiger_tick` until it is stopped.
 class Caretaker {
  public:
-  // Waits for the tick under way.
-  ~Caretaker();
+  ~Caretaker() { stop(); }
   void start(std::function<void()> tick);
-  // Waits for the tick under way for so long at most; false when it has not ended. Idempotent.
+  bool is_started() const { return thread_.joinable(); }
+  // Waits for the tick under way. Idempotent.
+  void stop();
+  // Waits for it for so long at most; false when it has not ended. Idempotent.
   bool stop_within(Nanoseconds wait);
   // Of a tick that will never return.
   void leave() { thread_.detach(); }

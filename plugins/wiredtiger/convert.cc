@@ -6,18 +6,19 @@
 namespace ringwright {
 namespace {
 
-Code code_of_panic(Trouble trouble) {
+// Only the thread that met the damage knows what is damaged.
+Code code_of_panic(Trouble trouble, bool met_damage) {
   switch (trouble) {
     case Trouble::full:
       return Code::no_space;
     case Trouble::corrupt:
-      return Code::corrupt;
+      return met_damage ? Code::corrupt : Code::busy;
     default:
       return Code::io_error;
   }
 }
 
-Code to_code(int error, Trouble trouble) {
+Code to_code(int error, Trouble trouble, bool met_damage) {
   switch (error) {
     case 0:
       return Code::ok;
@@ -37,7 +38,7 @@ Code to_code(int error, Trouble trouble) {
     case ENOTSUP:
       return Code::invalid;
     case WT_PANIC:
-      return code_of_panic(trouble);
+      return code_of_panic(trouble, met_damage);
     default:
       return Code::io_error;
   }
@@ -46,8 +47,8 @@ Code to_code(int error, Trouble trouble) {
 }  // namespace
 
 Status to_status(int error, std::string_view what, Trouble trouble) {
-  const Code code = to_code(error, trouble);
-  std::string said = take_last_error();
+  auto [said, is_damage] = take_last_error();
+  const Code code = to_code(error, trouble, is_damage);
   if (code == Code::ok) return ok_status();
   if (said.empty()) said = wiredtiger_strerror(error);
   return {code, std::string(what) + ": " + said};

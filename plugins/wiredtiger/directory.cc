@@ -53,7 +53,7 @@ Result<std::shared_ptr<DirectoryLock>> Directory::claim() const {
   if (!names) return names.error();
   RW_TRY(check_not_headless(*names));
   RW_TRY(forget_first_open(*names));
-  RW_TRY(forget_copying(*names));
+  RW_TRY(forget_copying());
   return std::shared_ptr<DirectoryLock>(std::move(*lock));
 }
 
@@ -88,9 +88,12 @@ Status Directory::forget_first_open(const Names& names) const {
 }
 
 // The directory's own index is newer than that of a copy which was not completed.
-Status Directory::forget_copying(const Names& names) const {
-  if (!has(names, copying_file)) return ok_status();
-  if (has(names, backup_file) && has(names, turtle_file)) RW_TRY(disk_->remove(file(backup_file)));
+Status Directory::forget_copying() const {
+  const auto names = disk_->list(path_);
+  if (!names) return names.error();
+  if (!has(*names, copying_file)) return ok_status();
+  if (has(*names, backup_file) && has(*names, turtle_file))
+    RW_TRY(disk_->remove(file(backup_file)));
   return disk_->remove(file(copying_file));
 }
 

@@ -26,6 +26,8 @@ class Directory {
   const std::string& real_path() const { return real_path_; }
   std::string ballast() const;
   Result<bool> has_log() const;
+  // Before WiredTiger is opened: takes away what is left of a copy that was not completed.
+  Status forget_copying() const;
 
   // Each open counts its writes from a number of its own, so that none is given twice. Call it
   // once WiredTiger has made all its files.
@@ -46,7 +48,6 @@ class Directory {
   std::string file(std::string_view name) const { return path_ + "/" + std::string(name); }
   Status check_not_headless(const Names& names) const;
   Status forget_first_open(const Names& names) const;
-  Status forget_copying(const Names& names) const;
 
   std::shared_ptr<Disk> disk_;
   std::string path_;  // on the disk

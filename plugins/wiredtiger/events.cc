@@ -11,7 +11,7 @@
 namespace ringwright {
 namespace {
 
-thread_local std::string last_error;
+thread_local LastError last_error;
 
 bool contains(std::string_view text, std::string_view part) {
   return text.find(part) != std::string_view::npos;
@@ -43,22 +43,22 @@ Trouble cause_of(int error, std::string_view message) {
 
 void keep_error(std::string_view message) {
   try {
-    last_error = for_people(message);
+    last_error.said = for_people(message);
   } catch (...) {
-    last_error.clear();
+    last_error.said.clear();
   }
 }
 
 // The first one is the precise one; others say in which part of what it was met.
 int keep_error_quietly(WT_EVENT_HANDLER*, WT_SESSION*, int, const char* message) {
-  if (last_error.empty()) keep_error(message);
+  if (last_error.said.empty()) keep_error(message);
   return 0;
 }
 int drop_message(WT_EVENT_HANDLER*, WT_SESSION*, const char*) { return 0; }
 
 }  // namespace
 
-std::string take_last_error() { return std::exchange(last_error, {}); }
+LastError take_last_error() { return std::exchange(last_error, {}); }
 
 WT_EVENT_HANDLER* quiet_events() {
   static WT_EVENT_HANDLER handler{keep_error_quietly, drop_message, nullptr, nullptr};
@@ -71,7 +71,7 @@ Events::Events(const std::string& directory, std::function<bool()> at_checkpoint
       at_checkpoint_(std::move(at_checkpoint)) {}
 
 void Events::note(std::string_view line) {
-  if (!file_) return;
+  if (!file_ || is_silent_.load()) return;
   std::array<char, 64> stamp;
   const std::time_t now = std::time(nullptr);
   std::tm local{};
@@ -106,11 +106,11 @@ void Events::take_error(int error, std::string_view message) {
   const bool is_stuck = contains(message, "the checkpoint failed, the system must restart");
   if (error == WT_PANIC || is_stuck) {
     give_up();
-    if (last_error.empty()) keep_error(message);
+    if (last_error.said.empty()) keep_error(message);
     return;
   }
   if (error == 0 && !contains(message, "checksum error")) {
-    if (last_error.empty()) keep_error(message);
+    if (last_error.said.empty()) keep_error(message);
     return;
   }
   keep_error(message);
@@ -126,6 +126,7 @@ void Events::tell(int error, const std::string& message) {
 void Events::blame(int error, std::string_view message) {
   const Trouble cause = cause_of(error, message);
   if (cause == Trouble::full) space_missed_.store(clock_->now());
+  if (cause == Trouble::corrupt) last_error.is_damage = true;
   last_cause_.store(cause);
 }
 

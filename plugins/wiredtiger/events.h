@@ -34,6 +34,8 @@ class Events final : public WT_EVENT_HANDLER {
   Events& operator=(const Events&) = delete;
 
   void note(std::string_view line);
+  // Nothing more goes to LOG, which another connection has taken over.
+  void silence() { is_silent_.store(true); }
   // An error that WiredTiger will hear of, more precisely than it can tell.
   void tell(int error, const std::string& message);
   Trouble trouble() const { return trouble_.load(std::memory_order_acquire); }
@@ -54,13 +56,17 @@ class Events final : public WT_EVENT_HANDLER {
   const std::function<bool()> at_checkpoint_;
   std::atomic<Trouble> last_cause_{Trouble::failed};  // of a panic that may follow
   std::atomic<Trouble> trouble_{Trouble::none};
+  std::atomic<bool> is_silent_{false};
   std::atomic<Instant> space_missed_{0};  // when, last
   const std::shared_ptr<Clock> clock_ = make_system_clock();
 };
 
-// The last error that WiredTiger reported in this thread since this was asked before, without its
-// stamp; empty when there was none.
-std::string take_last_error();
+// The last error that WiredTiger reported in this thread since this was asked before.
+struct LastError {
+  std::string said;  // without its stamp; empty when there was none
+  bool is_damage = false;
+};
+LastError take_last_error();
 
 // A handler for calls without a connection: keeps the first error of the thread and writes nothing.
 WT_EVENT_HANDLER* quiet_events();

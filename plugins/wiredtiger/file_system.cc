@@ -33,6 +33,13 @@ constexpr const char* files_entry = "ringwright_plugin_wiredtiger_files";
 
 thread_local FileSystem* offered = nullptr;
 
+std::atomic<FileSystem::Watcher> watcher{nullptr};
+
+void tell_watcher(std::string_view call, WT_FILE_HANDLE* file) {
+  const FileSystem::Watcher told = watcher.load(std::memory_order_acquire);
+  if (told != nullptr) told(call, file->name);
+}
+
 struct File final : WT_FILE_HANDLE {
   int descriptor = -1;
   bool is_locked = false;
@@ -54,6 +61,7 @@ int descriptor_of(WT_FILE_HANDLE* file) { return file_of(file).descriptor; }
 // --- files ---
 
 int read_file(WT_FILE_HANDLE* file, WT_SESSION*, wt_off_t offset, size_t size, void* to) {
+  tell_watcher("read", file);
   char* at = static_cast<char*>(to);
   while (size > 0) {
     const ssize_t got = ::pread(descriptor_of(file), at, size, offset);
@@ -68,6 +76,7 @@ int read_file(WT_FILE_HANDLE* file, WT_SESSION*, wt_off_t offset, size_t size, v
 }
 
 int write_file(WT_FILE_HANDLE* file, WT_SESSION*, wt_off_t offset, size_t size, const void* from) {
+  tell_watcher("write", file);
   const char* at = static_cast<const char*>(from);
   while (size > 0) {
     ssize_t put = 0;
@@ -78,6 +87,7 @@ int write_file(WT_FILE_HANDLE* file, WT_SESSION*, wt_off_t offset, size_t size, 
     offset += put;
     size -= static_cast<size_t>(put);
   }
+  tell_watcher("written", file);
   return 0;
 }
 
@@ -105,8 +115,11 @@ int truncate_file(WT_FILE_HANDLE* file, WT_SESSION*, wt_off_t size) {
 }
 
 int sync_file(WT_FILE_HANDLE* file, WT_SESSION*) {
+  tell_watcher("sync", file);
   const int error = files_of(file).change([&] { return ::fdatasync(descriptor_of(file)) == 0; });
-  return error == 0 ? 0 : files_of(file).sync_failed(file->name, error);
+  if (error != 0) return files_of(file).sync_failed(file->name, error);
+  tell_watcher("synced", file);
+  return 0;
 }
 
 int begin_sync(WT_FILE_HANDLE* file, WT_SESSION*) {
@@ -124,6 +137,8 @@ int size_of_file(WT_FILE_HANDLE* file, WT_SESSION*, wt_off_t* size) {
 }
 
 int lock_file(WT_FILE_HANDLE* file, WT_SESSION*, bool lock) {
+  // The locks of a process are one, and another connection may have taken them over.
+  if (files_of(file).is_severed()) return 0;
   struct flock region {};
   region.l_len = 1;
   region.l_type = lock ? F_WRLCK : F_UNLCK;
@@ -140,6 +155,7 @@ int advise_file(WT_FILE_HANDLE* file, WT_SESSION*, wt_off_t offset, wt_off_t siz
 }
 
 int close_file(WT_FILE_HANDLE* handle, WT_SESSION*) {
+  tell_watcher("close", handle);
   File* const file = &file_of(handle);
   // A close lets go of each lock that the process has on the file, and another connection may have
   // taken it over.
@@ -314,9 +330,17 @@ FileSystem::FileSystem(std::string directory, std::shared_ptr<Events> events,
   gate_.open();
 }
 
-void FileSystem::sever() {
+void FileSystem::watch(Watcher told) { watcher.store(told); }
+
+bool FileSystem::sever_within(Nanoseconds wait) {
   severed_.store(true);
-  gate_.shut();
+  return gate_.shut_within(wait);
+}
+
+bool FileSystem::unless_severed(const std::function<void()>& call) {
+  const CallGate::Pass pass(gate_);
+  if (pass) call();
+  return static_cast<bool>(pass);
 }
 
 template <typename Call>

@@ -3,8 +3,10 @@
 #include <wiredtiger.h>
 
 #include <atomic>
+#include <functional>
 #include <memory>
 #include <string>
+#include <string_view>
 
 #include "engine/base/ballast.h"
 #include "engine/base/call_gate.h"
@@ -35,8 +37,16 @@ class FileSystem final : public WT_FILE_SYSTEM {
     Offer& operator=(const Offer&) = delete;
   };
 
-  // From its return on the connection changes nothing on the disk, whatever it tries.
-  void sever();
+  // Once it has answered true, the connection changes nothing on the disk, whatever it tries. False
+  // when a call to the system has not come back by then; nothing more is begun all the same.
+  bool sever_within(Nanoseconds wait);
+  // Calls, unless severed; `sever_within` waits for it. False when severed.
+  bool unless_severed(const std::function<void()>& call);
+
+  // For tests: is called in the calling thread, where `sever_within` does not wait for it, before
+  // the calls "read", "write", "sync" and "close" of a file, and after two as "written", "synced".
+  using Watcher = void (*)(std::string_view call, const char* name);
+  static void watch(Watcher watcher);
 
   // For the files themselves. Calls, if that is still allowed; 0, or why it fails.
   template <typename Call>

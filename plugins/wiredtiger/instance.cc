@@ -1,200 +1,505 @@
 #include "plugins/wiredtiger/instance.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <cerrno>
 #include <chrono>
-#include <cstdint>
-#include <filesystem>
-#include <future>
-#include <map>
-#include <mutex>
-#include <system_error>
 #include <thread>
 #include <utility>
-#include <vector>
 
+#include "engine/base/guarded.h"
 #include "engine/base/limits.h"
+#include "engine/iterators.h"
+#include "plugins/wiredtiger/backup.h"
 #include "plugins/wiredtiger/convert.h"
+#include "plugins/wiredtiger/range_iterator.h"
+#include "plugins/wiredtiger/transaction.h"
 
 namespace ringwright {
 namespace {
 
-constexpr std::string_view log_file_prefix = "WiredTigerLog.";
-constexpr std::uintmax_t log_head_bytes = 128;
-constexpr std::uintmax_t completed_log_bytes = 4096;
+// What a write takes in the log beside its keys and rows, roughly.
+constexpr std::uint64_t log_record_bytes = 128;
+// A guess at the number of many rows is good for as long as this.
+constexpr std::uint64_t recount_after_bytes = std::uint64_t{16} << 20;
+// Between two attempts of a write that met another.
+constexpr std::chrono::microseconds retry_after{100};
+// In `written_`: no more numbers are given.
+constexpr std::uint64_t sealed = std::uint64_t{1} << 63;
 
-bool sync_file(const std::string& path) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  // Removed meanwhile: an earlier checkpoint has all of it.
-  if (file < 0) return errno == ENOENT;
-  const bool synced = ::fdatasync(file) == 0;
-  ::close(file);
-  return synced;
+using Way = DamagedPlaces::Way;
+
+// Short enough for the string's own buffer: this answer is part of the normal path.
+Status would_block_status() { return {Code::would_block, "needs I/O"}; }
+
+std::uint64_t bytes_of(const WriteBatch& batch) {
+  std::uint64_t bytes = log_record_bytes;
+  for (const auto& operation : batch.operations())
+    bytes += operation.key.size() + operation.value.size();
+  return bytes;
 }
-
-// A checkpoint may hold rows whose log records are not on disk yet. If power is lost right after it
-// counts, recovery would lay an older part of the log over newer rows, and what is found would be
-// no prefix of the writes. So the log goes to disk first.
-bool sync_logs(const std::string& directory) {
-  std::error_code error;
-  bool synced = true;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-    if (entry.path().filename().string().starts_with(log_file_prefix))
-      synced = sync_file(entry.path()) && synced;
-  return synced && !error;
-}
-
-// WiredTiger syncs the head of a new log before it gives the log its size. Where power is lost in
-// between, its recovery reads behind the end and gives up; zeros there are what it looks for.
-Status complete_logs(const std::string& directory) {
-  std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (!entry.path().filename().string().starts_with(log_file_prefix)) continue;
-    if (entry.file_size(error) != log_head_bytes || error) continue;
-    std::filesystem::resize_file(entry.path(), completed_log_bytes, error);
-    if (error) break;
-  }
-  if (!error) return ok_status();
-  return {Code::io_error, "look through the logs of '" + directory + "': " + error.message()};
-}
-
-// What opening finds wrong is damage, unless it is the options, which were checked as far as they
-// can be without a database: the rest is a library that is not there.
-Status to_open_status(int error, const std::string& directory, Trouble trouble) {
-  const std::string what = "open '" + directory + "'";
-  if (error == EBUSY)
-    return {Code::locked, "directory '" + directory + "' is open in another wiredtiger instance: " +
-                              "stop that one or choose another directory"};
-  Status status = to_status(error, what, trouble);
-  const std::string& said = status.message();
-  const auto says = [&](std::string_view part) { return said.find(part) != said.npos; };
-  if (says("compressor") || says("extension") || says("dlopen") || says("too large for"))
-    return {Code::invalid, said};
-  if (error == ENOENT || error == WT_ERROR || error == EINVAL || error == WT_NOTFOUND)
-    return {Code::corrupt, said};
-  return status;
-}
-
-// Connections that could not be closed. WiredTiger knows its open directories by their spelling.
-class LeftBehind {
- public:
-  // `needs`: what its threads still use.
-  static void add(const std::string& directory, std::vector<std::shared_ptr<void>> needs) {
-    const std::lock_guard lock(mutex_);
-    ++counts_[directory];
-    // Never destroyed: those threads run until the process is gone.
-    static auto& kept = *new std::vector<std::shared_ptr<void>>;
-    for (auto& each : needs) kept.push_back(std::move(each));
-  }
-  // The directory, spelled as no connection before.
-  static std::string home_of(const std::string& directory) {
-    const std::lock_guard lock(mutex_);
-    const auto found = counts_.find(directory);
-    return directory + std::string(found == counts_.end() ? 0 : found->second, '/');
-  }
-
- private:
-  static inline std::mutex mutex_;
-  static inline std::map<std::string, std::size_t> counts_;
-};
 
 }  // namespace
 
-Instance::Instance(const std::string& directory, std::shared_ptr<DirectoryLock> lock,
-                   std::shared_ptr<DamagedPlaces> damage, std::shared_ptr<Ballast> ballast,
-                   std::shared_ptr<const std::atomic<bool>> ends)
-    : lock_(std::move(lock)),
-      damage_(std::move(damage)),
-      directory_(directory),
-      events_(std::make_shared<Events>(directory, [directory] { return sync_logs(directory); })),
-      files_(
-          std::make_shared<FileSystem>(directory, events_, std::move(ballast), std::move(ends))) {}
+Instance::Instance(std::shared_ptr<Store> store, std::uint64_t start, Trouble expected)
+    : store_(std::move(store)),
+      serves_(expected != Trouble::none),
+      reviving_(expected),
+      written_(start) {}
 
-Result<std::shared_ptr<Instance>> Instance::open(const WiredtigerOptions& options,
-                                                 const std::string& directory,
-                                                 std::shared_ptr<DirectoryLock> lock,
-                                                 std::shared_ptr<DamagedPlaces> damage,
-                                                 std::shared_ptr<Ballast> ballast,
-                                                 std::shared_ptr<const std::atomic<bool>> ends) {
-  std::shared_ptr<Instance> instance(new Instance(directory, std::move(lock), std::move(damage),
-                                                  std::move(ballast), std::move(ends)));
-  RW_TRY(instance->connect(options));
-  return instance;
+Instance::~Instance() = default;
+
+// --- the way of the connection ---
+
+Status Instance::connect(std::shared_ptr<DirectoryLock> lock) {
+  auto connection = Connection::open(store_->options, *store_, std::move(lock));
+  if (!connection) return connection.error();
+  connection_ = std::move(*connection);
+  return ok_status();
 }
 
-Status Instance::connect(const WiredtigerOptions& options) {
-  RW_TRY(complete_logs(directory_));
-  take_last_error();
-  const FileSystem::Offer offer(*files_);
-  const std::string home = LeftBehind::home_of(directory_);
-  int error =
-      wiredtiger_open(home.c_str(), events_.get(), options.connection.c_str(), &connection_);
-  if (error != 0) {
-    connection_ = nullptr;
-    return to_open_status(error, directory_, trouble());
-  }
-  WT_SESSION* session = nullptr;
-  error = connection_->open_session(connection_, nullptr, nullptr, &session);
-  if (error == 0) error = session->create(session, rows_table, options.table.c_str());
-  if (error == 0) error = session->close(session, nullptr);
-  if (error != 0) return to_open_status(error, directory_, trouble());
-  sessions_.emplace(connection_);
-  // Opens the file of the rows, which is damaged or missing now rather than at the first call.
-  const auto lease = sessions_->take(error);
-  return lease ? ok_status() : to_open_status(error, directory_, trouble());
+Trouble Instance::curable_trouble() const {
+  const Trouble trouble = connection_->trouble();
+  // What is in the log is not known after a failure, and without a log rows would be lost.
+  const bool curable = trouble != Trouble::failed && store_->durability != Durability::none;
+  return curable && !failure_.is_set() ? trouble : Trouble::none;
 }
 
-Instance::~Instance() { close().ignore("nobody is left to tell"); }
-
-Status Instance::close() {
-  if (connection_ == nullptr) return ok_status();
-  WT_CONNECTION* const connection = std::exchange(connection_, nullptr);
-  if (trouble() != Trouble::none) {
-    if (!close_in_trouble(connection)) {
-      events_->note("the connection could not be closed and is left behind, without its files");
-      LeftBehind::add(directory_, {events_, files_});
-    }
-    return ok_status();  // the trouble was told when it happened
-  }
-  const int error = connection->close(connection, nullptr);
-  return ringwright::to_status(error, "close", trouble());
+void Instance::admit_calls() {
+  for (BreakableMutex* const each : {&commit_mutex_, &sync_mutex_, &copy_mutex_, &count_mutex_})
+    each->mend();
+  serves_.store(true);
+  gate_.open();
+  reviving_.store(Trouble::none, std::memory_order_release);
+  if (caretaker_.is_started()) return;
+  checkpoint_time_ = store_->clock->now();
+  caretaker_.start([this] {
+    guarded("caretaker", [this] {
+      checkpoint_if_due();
+      return ok_status();
+    }).ignore("the next tick tries again");
+  });
 }
 
-// False when it has not ended in time. A panic in one thread may leave a log for others to go on
-// with, and a close waits for that without end.
-bool Instance::close_in_trouble(WT_CONNECTION* connection) {
-  files_->sever();
-  const bool ended = !sessions_ || sessions_->end_all();
-  take_last_error();
-  if (!ended) return false;
-  std::promise<void> promise;
-  const std::future<void> closed = promise.get_future();
+// Whoever waits for a mutex is sent away, so that only calls that are in WiredTiger stay inside.
+bool Instance::shut() {
+  if (connection_) reviving_.store(connection_->trouble(), std::memory_order_release);
+  while (connection_ && connection_->trouble() == Trouble::none)
+    if (gate_.shut_within(store_->patience)) return true;
+  if (connection_) connection_->sever();
+  for (BreakableMutex* const each : {&commit_mutex_, &sync_mutex_, &copy_mutex_, &count_mutex_})
+    each->break_off();
+  return gate_.shut_within(store_->patience);
+}
+
+Status Instance::disconnect() {
+  const std::shared_ptr<Connection> connection = std::exchange(connection_, nullptr);
+  if (!connection || connection.use_count() > 1) return ok_status();
+  return connection->close();
+}
+
+std::uint64_t Instance::leave() {
+  // Its checkpoint may be what does not return.
+  if (!caretaker_.stop_within(0)) caretaker_.leave();
+  const std::uint64_t last = written_.fetch_or(sealed);
+  connection_->leave(shared_from_this());
+  return last;
+}
+
+void Instance::retire() {
+  serves_.store(false);
+  if (connection_) connection_->retire();
+  caretaker_.stop_within(0);  // is waited for when it is destroyed
+}
+
+// --- who may go on ---
+
+Status Instance::not_open(bool changes) {
+  if (!serves_.load()) return {Code::closed, "engine is not open"};
+  if (failure_.is_set()) return failure_.status();
+  const Trouble trouble = reviving_.load(std::memory_order_acquire);
+  // It has been opened since this call did not get in.
+  if (trouble == Trouble::none) return {Code::busy, "was just opened again"};
+  return troubled(trouble, changes);
+}
+
+Status Instance::troubled(Trouble trouble, bool changes) {
+  if (store_->durability == Durability::none || trouble == Trouble::failed)
+    return failure_.set(Code::io_error,
+                        {Code::io_error, "WiredTiger has given up; see the file LOG"});
+  if (trouble == Trouble::full)
+    return changes ? Status(Code::no_space, "disk was full; waiting for free space")
+                   : Status(Code::busy, "being opened again: the disk was full");
+  return {Code::busy, "being opened again: a damaged block was read"};
+}
+
+Status Instance::admission(const CallGate::Pass& pass, bool changes) {
+  if (!pass) return not_open(changes);
+  if (changes && failure_.is_set()) return failure_.status();
+  const Trouble trouble = connection_->trouble();
+  return trouble == Trouble::none ? ok_status() : troubled(trouble, changes);
+}
+
+// --- reads ---
+
+Instance::Answers Instance::multi_get(std::span<const Bytes> keys, MayBlock may_block) {
+  Answers answers;
+  const CallGate::Pass pass(gate_);
   try {
-    // All that the connection still calls lives as long as this.
-    std::thread([connection, events = events_, files = files_,
-                 done = std::move(promise)]() mutable {
-      connection->close(connection, nullptr);
-      done.set_value();
-    }).detach();
-  } catch (const std::system_error&) {
-    return false;  // no thread to be had
+    answers.reserve(keys.size());
+    const Status admitted = admission(pass, false);
+    if (!admitted.is_ok())
+      answers.assign(keys.size(), admitted);
+    else if (may_block == MayBlock::no)
+      answers.assign(keys.size(), would_block_status());
+    else
+      get_each(keys, answers);
+  } catch (...) {
+    answers.assign(keys.size(), exception_status("get"));
   }
-  constexpr std::chrono::nanoseconds wait(limits::wiredtiger_close_deadline);
-  return closed.wait_for(wait) == std::future_status::ready;
+  return answers;
 }
 
-Status Instance::to_status(int error, std::string_view what) const {
-  return ringwright::to_status(error, what, trouble());
+// Several keys are read in one transaction: without, each search would take a snapshot of its own,
+// for which threads meet in the library.
+void Instance::get_each(std::span<const Bytes> keys, Answers& answers) {
+  const auto lease = connection_->take_session();
+  if (!lease) return answers.assign(keys.size(), lease.error());
+  WT_SESSION* const session = lease->session();
+  WT_CURSOR* const rows = lease->rows();
+  const bool together = keys.size() > 1;
+  if (together)
+    if (const int error = session->begin_transaction(session, nullptr); error != 0)
+      return answers.assign(keys.size(), connection_->to_status(error, "get"));
+  const auto end = [&] {
+    rows->reset(rows);
+    if (together) lease->roll_back();
+  };
+  try {
+    for (const Bytes& key : keys) answers.emplace_back(get_one(rows, key));
+  } catch (...) {
+    end();
+    throw;
+  }
+  end();
 }
 
-Result<SessionPool::Lease> Instance::take_session() {
-  int error = 0;
-  SessionPool::Lease lease = sessions_->take(error);
-  if (lease) return lease;
-  if (error != 0) return to_status(error, "open a session");
-  return Status(Code::busy, "all sessions are in use: too many iterators and calls at once");
+Result<std::optional<Bytes>> Instance::get_one(WT_CURSOR* rows, const Bytes& key) {
+  if (key.empty()) return std::optional<Bytes>();  // cannot have been written
+  if (store_->damage->leads_there(Way::at, key))
+    return Status(Code::corrupt, "get " + printable(key) + ": lies in a damaged block");
+  const WT_ITEM item = to_item(key);
+  rows->set_key(rows, &item);
+  int error = rows->search(rows);
+  if (error == WT_NOTFOUND) return std::optional<Bytes>();
+  WT_ITEM value{};
+  if (error == 0) error = rows->get_value(rows, &value);
+  if (error == 0) return std::optional<Bytes>(to_view(value));
+  Status status = connection_->to_status(error, "get " + printable(key));
+  if (status.code() == Code::corrupt) store_->damage->note(Way::at, key, range_of_key(key));
+  return status;
+}
+
+// --- writes ---
+
+Result<std::uint64_t> Instance::write(const WriteBatch& batch, MayBlock may_block) {
+  const CallGate::Pass pass(gate_);
+  RW_TRY(admission(pass, true));
+  if (may_block == MayBlock::no) return would_block_status();
+  try {
+    return write_admitted(batch);
+  } catch (...) {
+    return failure_.set(Code::in_doubt, exception_status("write"));
+  }
+}
+
+Status Instance::check_batch(const WriteBatch& batch) {
+  for (const WriteBatch::Operation& operation : batch.operations()) {
+    if (operation.kind == WriteBatch::Kind::merge)
+      return {Code::invalid, "engine wiredtiger does not merge"};
+    if (operation.key.empty() && operation.kind == WriteBatch::Kind::put)
+      return {Code::invalid, "engine wiredtiger has no empty keys"};
+    if (store_->damage->leads_there(Way::at, operation.key))
+      return {Code::corrupt, "write " + printable(operation.key) + ": lies in a damaged block"};
+  }
+  return ok_status();
+}
+
+Result<std::uint64_t> Instance::write_admitted(const WriteBatch& batch) {
+  if (batch.empty()) return written_.load();
+  RW_TRY(check_batch(batch));
+  const std::uint64_t bytes = bytes_of(batch);
+  RW_TRY(check_space(bytes));
+  const auto lease = connection_->take_session();
+  if (!lease) return lease.error();
+  Instant deadline = 0;
+  while (true) {
+    bool committing = false;
+    const Bytes* touched = nullptr;
+    int error = begin_batch(*lease, batch, touched);
+    if (error == 0) {
+      const BreakableMutex::Hold hold(commit_mutex_);
+      if (!hold) {
+        lease->roll_back();
+        return given_up(true);
+      }
+      committing = true;
+      written_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+      error = commit(*lease);
+      if (error == 0) return acknowledge();
+    }
+    if (!may_be_retried(error)) return write_failure(error, committing, touched);
+    const Instant now = store_->clock->now();
+    if (deadline == 0) deadline = now + limits::wiredtiger_write_deadline;
+    if (now >= deadline) return write_failure(error, committing, touched);
+    std::this_thread::sleep_for(retry_after);
+  }
+}
+
+Result<std::uint64_t> Instance::acknowledge() {
+  const std::uint64_t number = written_.fetch_add(1) + 1;
+  if ((number & sealed) == 0) return number;
+  return Status(Code::in_doubt, "write: returned after its connection was left behind");
+}
+
+Status Instance::write_failure(int error, bool committing, const Bytes* touched) {
+  Status cause = connection_->to_status(error, "write");
+  if (may_be_retried(error)) return {Code::busy, cause.message()};
+  if (committing) {
+    // A log record that did not fit is torn, and dropped by the recovery that must come now; but
+    // who knows.
+    if (curable_trouble() != Trouble::none) return {Code::in_doubt, cause.message()};
+    return failure_.set(Code::in_doubt, cause);
+  }
+  if (cause.code() == Code::corrupt && touched != nullptr)
+    store_->damage->note(Way::at, *touched, range_of_key(*touched));
+  return cause;
+}
+
+// Room is kept for what the cache must still write, because the library panics without.
+Status Instance::check_space(std::uint64_t bytes) {
+  if (connection_->events().lacks_space()) return store_->space->refuse();
+  const auto needed = [&] {
+    return limits::wiredtiger_free_bytes_min + dirty_bytes() + store_->ballast->missing_bytes();
+  };
+  if (store_->ballast->is_whole()) return store_->space->admit(bytes, needed);
+  RW_TRY(store_->space->look(bytes, needed()));
+  return store_->ballast->fill() ? ok_status() : store_->space->refuse();
+}
+
+std::uint64_t Instance::dirty_bytes() {
+  const auto lease = connection_->take_session();
+  return lease ? read_cache(lease->session()).dirty_bytes : 0;
+}
+
+Status Instance::sync(std::uint64_t sequence, MayBlock may_block) {
+  const CallGate::Pass pass(gate_);
+  RW_TRY(admission(pass, true));
+  if (store_->durability != Durability::disk) return ok_status();
+  if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
+  if (may_block == MayBlock::no) return would_block_status();
+  return guarded("sync", [&] { return sync_through(sequence); });
+}
+
+Status Instance::sync_through(std::uint64_t sequence) {
+  const BreakableMutex::Hold hold(sync_mutex_);
+  if (!hold) return given_up(true);
+  if (failure_.is_set()) return failure_.status();
+  // Another thread's sync may have covered this one while it waited.
+  if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
+  const std::uint64_t covered = written_.load();
+  const auto lease = connection_->take_session();
+  if (!lease) return lease.error();
+  const int error = lease->session()->log_flush(lease->session(), "sync=on");
+  // Beside a sync that failed this one may have found nothing left to do.
+  if (error == 0 && connection_->trouble() == Trouble::failed)
+    return failure_.set(Code::io_error, {Code::io_error, "sync: one beside it failed"});
+  if (error != 0) {
+    const Status cause = connection_->to_status(error, "sync");
+    if (curable_trouble() != Trouble::none) return given_up(true);
+    return cause.code() == Code::no_space ? cause : failure_.set(Code::io_error, cause);
+  }
+  if ((written_.load() & sealed) != 0) return given_up(true);
+  synced_through_.store(covered, std::memory_order_release);
+  return ok_status();
+}
+
+std::unique_ptr<Iterator> Instance::iterate(const KeyRange& range, Direction direction) {
+  const CallGate::Pass pass(gate_);
+  try {
+    Status admitted = admission(pass, false);
+    if (!admitted.is_ok()) return make_empty_iterator(std::move(admitted));
+    return make_range_iterator(connection_, range, direction);
+  } catch (...) {
+    return make_empty_iterator(exception_status("iterate"));
+  }
+}
+
+Status Instance::drop_range(const KeyRange& range) {
+  const CallGate::Pass pass(gate_);
+  RW_TRY(admission(pass, true));
+  return guarded("drop range", [&]() -> Status {
+    if (range.is_nothing()) return ok_status();
+    RW_TRY(check_space(log_record_bytes + range.start.size() + range.stop.size()));
+    const auto dropped = drop_admitted(range);
+    if (!dropped) return dropped.error();
+    return store_->durability == Durability::disk ? sync_through(*dropped) : ok_status();
+  });
+}
+
+// The commit mutex is held from before the snapshot on: a row that another write commits in between
+// would survive here, and not a recovery, which drops all that stands in the log before.
+Result<std::uint64_t> Instance::drop_admitted(const KeyRange& range) {
+  const auto lease = connection_->take_session();
+  if (!lease) return lease.error();
+  const Instant deadline = store_->clock->now() + limits::wiredtiger_write_deadline;
+  while (true) {
+    bool committing = false;
+    int error = 0;
+    {
+      const BreakableMutex::Hold hold(commit_mutex_);
+      if (!hold) return given_up(true);
+      error = begin_drop(*lease, range);
+      if (error == 0) {
+        committing = true;
+        written_bytes_.fetch_add(log_record_bytes, std::memory_order_relaxed);
+        error = commit(*lease);
+      }
+      if (error == 0) return acknowledge();
+    }
+    if (!may_be_retried(error) || store_->clock->now() >= deadline)
+      return write_failure(error, committing, nullptr);
+    std::this_thread::sleep_for(retry_after);
+  }
+}
+
+// Not begun where it may not come to its end: a checkpoint that failed is not tried again.
+Status Instance::write_checkpoint() {
+  const std::uint64_t room =
+      store_->ballast->held_bytes() + disk_space(store_->directory.real_path()).free_bytes;
+  if (room < dirty_bytes() + limits::wiredtiger_checkpoint_bytes)
+    return {Code::no_space,
+            "checkpoint: disk of '" + store_->directory.real_path() + "' is full: free some space"};
+  const auto lease = connection_->take_session();
+  if (!lease) return lease.error();
+  const int error = lease->session()->checkpoint(lease->session(), nullptr);
+  return connection_->to_status(error, "checkpoint");
+}
+
+Status Instance::flush() {
+  const CallGate::Pass pass(gate_);
+  RW_TRY(admission(pass, true));
+  return guarded("flush", [&] { return write_checkpoint(); });
+}
+
+Status Instance::checkpoint(const std::string& path) {
+  const CallGate::Pass pass(gate_);
+  RW_TRY(admission(pass, false));
+  return guarded("checkpoint", [&] { return copy_to(path); });
+}
+
+Status Instance::copy_to(const std::string& path) {
+  const BreakableMutex::Hold hold(copy_mutex_);
+  if (!hold) return given_up(false);
+  const auto target = store_->directory.make_target(path);
+  if (!target) return target.error();
+  // What no log has is in the copy only through this.
+  RW_TRY(write_checkpoint());
+  RW_TRY(connection_->while_whole([&] { return store_->directory.begin_copy(); }));
+  const Status copied =
+      copy_database(*connection_, store_->directory.real_path(), *target, copies_files_);
+  // Where that cannot be done the mark stays, and tells the next opening what to do.
+  const Status ended = connection_->while_whole([&] { return store_->directory.end_copy(); });
+  RW_TRY(copied);
+  RW_TRY(ended);
+  return connection_->while_whole([&] { return store_->directory.complete_copy(path); });
+}
+
+// Must be called inside the gate.
+Estimate Instance::estimate(const KeyRange& range) {
+  // Not to be looked for where it is known that some cannot be read.
+  if (!store_->damage->ranges().empty()) return {};
+  const auto lease = connection_->take_session();
+  if (!lease) return {};
+  const Estimate found = estimate_range(*lease, range);
+  if (take_last_error().is_damage) store_->damage->note(Way::at, range.start, range);
+  return found;
+}
+
+std::uint64_t Instance::count_rows() {
+  const BreakableMutex::Hold hold(count_mutex_);
+  if (!hold) return 0;
+  const std::uint64_t now = written_bytes_.load();
+  const bool few = counted_rows_ <= limits::wiredtiger_estimate_rows;
+  const bool stale = now - counted_at_bytes_ >= (few ? 1 : recount_after_bytes);
+  if (counted_at_bytes_ == UINT64_MAX || stale) {
+    counted_rows_ = estimate({}).rows;
+    counted_at_bytes_ = now;
+  }
+  return counted_rows_;
+}
+
+std::uint64_t Instance::approximate_bytes(const KeyRange& range) {
+  const CallGate::Pass pass(gate_);
+  try {
+    if (!admission(pass, false).is_ok() || range.is_nothing()) return 0;
+    return estimate(range).bytes;
+  } catch (...) {
+    return 0;
+  }
+}
+
+double Instance::pressure() {
+  const CallGate::Pass pass(gate_);
+  try {
+    if (!pass) return reviving_.load() == Trouble::none ? 0 : 1;
+    if (!admission(pass, true).is_ok() || store_->space->is_short() || !store_->ballast->is_whole())
+      return 1;
+    if (connection_->events().lacks_space()) return 1;
+    const auto lease = connection_->take_session();
+    if (!lease) return 1;
+    return cache_pressure(read_cache(lease->session()), store_->options);
+  } catch (...) {
+    return 1;
+  }
+}
+
+EngineStats Instance::stats() {
+  const CallGate::Pass pass(gate_);
+  EngineStats stats;
+  try {
+    stats.damaged = store_->damage->ranges();
+    if (!admission(pass, false).is_ok()) return stats;
+    stats.approximate_keys = count_rows();
+    stats.disk_bytes = directory_bytes(store_->directory.real_path());
+    const auto lease = connection_->take_session();
+    if (lease) stats.memory_bytes = read_cache(lease->session()).bytes;
+  } catch (...) {
+    return stats;
+  }
+  return stats;
+}
+
+void Instance::checkpoint_if_due() {
+  const CallGate::Pass pass(gate_);
+  if (!pass || connection_->trouble() != Trouble::none || !checkpoint_due()) return;
+  const Instant begun = store_->clock->now();
+  const std::uint64_t covers = written_bytes_.load();
+  const Status done = write_checkpoint();
+  checkpoint_time_ = store_->clock->now();
+  const std::string took = std::to_string((checkpoint_time_ - begun) / milliseconds(1));
+  const std::string since = std::to_string(covers - checkpoint_bytes_);
+  if (done.is_ok()) checkpoint_bytes_ = covers;
+  connection_->events().note("checkpoint of " + since + " written bytes in " + took +
+                             " ms: " + (done.is_ok() ? "done" : done.to_string()));
+}
+
+bool Instance::checkpoint_due() {
+  const WiredtigerOptions& options = store_->options;
+  const std::uint64_t since = written_bytes_.load() - checkpoint_bytes_;
+  if (since == 0) return false;
+  const Instant waited = store_->clock->now() - checkpoint_time_;
+  return (options.checkpoint_bytes != 0 && since >= options.checkpoint_bytes) ||
+         (options.checkpoint_wait != 0 && waited >= options.checkpoint_wait) ||
+         // Gives room, for the log before it can go.
+         (store_->space->is_short() && waited >= seconds(1));
 }
 
 }  // namespace ringwright

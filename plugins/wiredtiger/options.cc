@@ -311,7 +311,7 @@ class OptionsBuilder {
   }
 
   static Status refused_by_wiredtiger(const std::string& name, const std::string& native) {
-    const std::string said = take_last_error();
+    const std::string said = take_last_error().said;
     const bool is_unknown = said.find("unknown configuration key: '" + native + "'") != said.npos;
     return is_unknown ? unknown(name) : refuse(name, said);
   }

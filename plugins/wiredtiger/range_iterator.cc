@@ -15,9 +15,9 @@ using Way = DamagedPlaces::Way;
 // the cursor's first step, and stays while the cursor stands.
 class RangeIterator final : public Iterator {
  public:
-  RangeIterator(std::shared_ptr<Instance> instance, SessionPool::Lease lease, const KeyRange& range,
-                Direction direction)
-      : instance_(std::move(instance)),
+  RangeIterator(std::shared_ptr<Connection> connection, SessionPool::Lease lease,
+                const KeyRange& range, Direction direction)
+      : connection_(std::move(connection)),
         lease_(std::move(lease)),
         range_(range),
         direction_(direction) {
@@ -31,7 +31,7 @@ class RangeIterator final : public Iterator {
     take_last_error();
   }
 
-  bool valid() const override { return at_row_ && !instance_->is_retired(); }
+  bool valid() const override { return at_row_ && !connection_->is_retired(); }
 
   void next() override {
     if (!valid()) return;
@@ -46,7 +46,7 @@ class RangeIterator final : public Iterator {
   ByteView key() const override { return key_; }
   ByteView value() const override { return value_; }
   Status status() const override {
-    if (status_.is_ok() && instance_->is_retired())
+    if (status_.is_ok() && connection_->is_retired())
       return {Code::closed, "engine was closed under its iterator"};
     return status_;
   }
@@ -82,7 +82,7 @@ class RangeIterator final : public Iterator {
   }
 
   bool refuses(Way way, const Bytes& key) {
-    if (!instance_->damage().leads_there(way, key)) return false;
+    if (!connection_->damage().leads_there(way, key)) return false;
     at_row_ = false;
     status_ = {Code::corrupt, "iterate: next to " + printable(key) + " lies a damaged block"};
     return true;
@@ -106,15 +106,15 @@ class RangeIterator final : public Iterator {
 
   // What lies behind a damaged block is not known: all up to the end of the range is suspect.
   void fail(int error, Way way, const Bytes& key) {
-    status_ = instance_->to_status(error, "iterate");
+    status_ = connection_->to_status(error, "iterate");
     if (status_.code() != Code::corrupt) return;
     KeyRange suspect = range_;
     if (way == Way::after && !key.empty()) suspect.start = key + '\0';
     if (way == Way::before && !key.empty()) suspect.stop = key;
-    instance_->damage().note(way, key, std::move(suspect));
+    connection_->damage().note(way, key, std::move(suspect));
   }
 
-  const std::shared_ptr<Instance> instance_;
+  const std::shared_ptr<Connection> connection_;
   SessionPool::Lease lease_;
   const KeyRange range_;
   const Direction direction_;
@@ -127,12 +127,13 @@ class RangeIterator final : public Iterator {
 
 }  // namespace
 
-std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<Instance> instance,
+std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<Connection> connection,
                                               const KeyRange& range, Direction direction) {
   if (range.is_nothing()) return make_empty_iterator(ok_status());
-  auto lease = instance->take_session();
+  auto lease = connection->take_session();
   if (!lease) return make_empty_iterator(lease.error());
-  return std::make_unique<RangeIterator>(std::move(instance), std::move(*lease), range, direction);
+  return std::make_unique<RangeIterator>(std::move(connection), std::move(*lease), range,
+                                         direction);
 }
 
 }  // namespace ringwright

@@ -3,14 +3,14 @@
 #include <memory>
 
 #include "engine/storage_engine.h"
-#include "plugins/wiredtiger/instance.h"
+#include "plugins/wiredtiger/connection.h"
 
 namespace ringwright {
 
-// Stands on the first key in its direction. Holds the instance, so that it stays safe after
+// Stands on the first key in its direction. Holds the connection, so that it stays safe after
 // `close`, and a session with a snapshot: as long as it lives, WiredTiger keeps every row that
 // it may still see, so it should not live long beside many writes.
-std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<Instance> instance,
+std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<Connection> connection,
                                               const KeyRange& range, Direction direction);
 
 }  // namespace ringwright

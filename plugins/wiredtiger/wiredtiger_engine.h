@@ -4,20 +4,14 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <vector>
 
-#include "engine/base/ballast.h"
-#include "engine/base/call_gate.h"
-#include "engine/base/clock.h"
-#include "engine/base/space_reserve.h"
+#include "engine/base/limits.h"
 #include "engine/storage_engine.h"
 #include "plugins/wiredtiger/caretaker.h"
-#include "plugins/wiredtiger/directory.h"
-#include "plugins/wiredtiger/figures.h"
 #include "plugins/wiredtiger/instance.h"
-#include "plugins/wiredtiger/options.h"
+#include "plugins/wiredtiger/store.h"
 
 namespace ringwright {
 
@@ -37,11 +31,15 @@ namespace ringwright {
 // what is under way when somebody else fills the disk takes its room from a ballast. If it panics
 // nevertheless, the write under way is in doubt, and the background opens the connection again (not
 // with `none`, which would lose rows): calls are `busy`, or `no_space`, until then, and iterators
-// must go first. A damaged block is not touched again. After any other failure of the disk nothing
-// succeeds until a reopen.
+// must go first. A call that has not returned by then, or a close that does not, is left behind
+// with the connection, cut off from the files. A damaged block is not touched again. After any
+// other failure of the disk nothing succeeds until a reopen.
+//
+// The engine may be destroyed once `close` has returned, even under a call that never returned.
 class WiredtigerEngine final : public StorageEngine {
  public:
-  WiredtigerEngine() = default;
+  // `patience`: for what does not return once WiredTiger has given up.
+  explicit WiredtigerEngine(Nanoseconds patience = limits::wiredtiger_close_deadline);
   ~WiredtigerEngine() override;
 
   std::string_view name() const override { return "wiredtiger"; }
@@ -64,86 +62,27 @@ class WiredtigerEngine final : public StorageEngine {
   Status close() override;
 
  private:
-  using Answers = std::vector<Result<std::optional<Bytes>>>;
-  enum class Reach : std::uint8_t { nothing, commit };  // how far a transaction got
-
   Status open_locked(const EngineContext& context);
+  Status open_connection(const EngineContext& context);
   Status recover_for_none(const EngineContext& context);
-
-  // Why a call may not go on; ok when it may.
-  Status admission(const CallGate::Pass& pass, bool changes);
-  Status not_open(bool changes);
-  Status troubled(Trouble trouble, bool changes);
-
-  void get_each(std::span<const Bytes> keys, Answers& answers);
-  Result<std::optional<Bytes>> get_one(WT_CURSOR* rows, const Bytes& key);
-  Result<std::uint64_t> write_admitted(const WriteBatch& batch);
-  Status check_batch(const WriteBatch& batch);
-  int apply(const SessionPool::Lease& lease, const WriteBatch& batch, Reach& reach,
-            const Bytes*& touched);
-  int commit(const SessionPool::Lease& lease, std::uint64_t bytes);
-  Status write_failure(int error, Reach reach, const Bytes* touched);
-  Status check_space(std::uint64_t bytes);
-  std::uint64_t dirty_bytes();
-  Status sync_through(std::uint64_t sequence);
-  Result<std::uint64_t> drop_admitted(const KeyRange& range);
-  int drop_once(const SessionPool::Lease& lease, const KeyRange& range, Reach& reach);
-  Status write_checkpoint();
-  Status copy_to(const std::string& path);
-  Estimate estimate(const KeyRange& range);
-  std::uint64_t count_rows();
-
-  void tick();
-  bool checkpoint_due();
   void revive();
-  bool shut_gate();
-  void stop_caretaker();
-  Status reconnect();
+  bool may_revive();
+  bool let_go();
+  Status end();
 
-  // After one of these every write and sync answers what `failure` does.
-  Status fail(Code code, const Status& cause);
-  Status failure() const;
+  // The instance that calls go to. They touch nothing else of the engine, and nothing after it.
+  Instance& current() { return *current_.load(std::memory_order_acquire); }
+  void replace_instance(std::uint64_t start, Trouble expected);
 
+  std::mutex close_mutex_;      // held over a whole close, so that a second one waits for the first
   std::mutex lifecycle_mutex_;  // open, close, revive
   bool finished_ = false;
-  std::atomic<bool> serves_{false};  // between open and close, whether or not the gate is open
-  CallGate gate_;                    // open exactly while `instance_` may be used
-  std::shared_ptr<Instance> instance_;
-  std::atomic<Trouble> reviving_{Trouble::none};  // while the gate is shut for that
-  Caretaker caretaker_;
-
-  std::shared_ptr<Clock> clock_;
-  Directory directory_;
+  bool ended_ = false;
+  std::shared_ptr<Store> store_ = std::make_shared<Store>();
   std::shared_ptr<DirectoryLock> lock_;
-  std::shared_ptr<DamagedPlaces> damage_;
-  Durability durability_ = Durability::none;
-  WiredtigerOptions options_;
-
-  // Held over each commit. A write is numbered under it, so all writes up to a number that was read
-  // before a sync began are in that sync.
-  std::mutex commit_mutex_;
-  std::atomic<std::uint64_t> written_{0};
-  std::atomic<std::uint64_t> synced_through_{0};
-  std::mutex sync_mutex_;
-
-  std::optional<SpaceReserve> space_;  // of an open engine
-  std::shared_ptr<Ballast> ballast_;
-  // Set by `close`: nothing waits for room any more.
-  const std::shared_ptr<std::atomic<bool>> ends_ = std::make_shared<std::atomic<bool>>(false);
-
-  std::atomic<std::uint64_t> written_bytes_{0};
-  std::uint64_t checkpoint_bytes_ = 0;  // of `written_bytes_`, at the last one; the caretaker's
-  Instant checkpoint_time_ = 0;         // the caretaker's
-  std::mutex backup_mutex_;
-
-  // The last count of all rows, and `written_bytes_` at that time: counting reads blocks.
-  std::mutex count_mutex_;
-  std::uint64_t counted_rows_ = 0;
-  std::uint64_t counted_at_bytes_ = UINT64_MAX;
-
-  std::atomic<bool> failed_{false};
-  mutable std::mutex failure_mutex_;
-  std::string failure_message_;
+  std::shared_ptr<Instance> instance_;       // shut until `open` has succeeded
+  std::atomic<Instance*> current_{nullptr};  // `instance_`; those before it were left behind
+  Caretaker reviver_;
 };
 
 }  // namespace ringwright

@@ -5,34 +5,6 @@
 namespace ringwright {
 namespace {
 
-class WiredtigerDamageTest : public WiredtigerTest {
- protected:
-  static Bytes key_of(int i) { return "key" + std::to_string(100'000 + i); }
-
-  // Many blocks, closed in order.
-  void fill() {
-    ASSERT_EQ(open(), ok_status());
-    for (int i = 0; i < rows; ++i) put(key_of(i), Bytes(100, 'v'));
-    ASSERT_EQ(engine_->close(), ok_status());
-  }
-
-  // Inverts one byte of each of some blocks, beyond those that an open reads.
-  void damage_rows() {
-    std::fstream file(real_file("rows.wt"), std::ios::in | std::ios::out | std::ios::binary);
-    const std::string mark = key_of(damaged).substr(3);
-    std::stringstream text;
-    text << file.rdbuf();
-    const std::size_t at = text.str().find(mark);
-    ASSERT_NE(at, std::string::npos);
-    file.clear();
-    file.seekp(static_cast<std::streamoff>(at));
-    file.put('X');
-  }
-
-  static constexpr int rows = 20'000;
-  static constexpr int damaged = 10'000;
-};
-
 TEST_F(WiredtigerDamageTest, a_damaged_block_is_corrupt_and_the_rest_is_served) {
   fill();
   damage_rows();

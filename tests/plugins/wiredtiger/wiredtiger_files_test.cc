@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <cerrno>
+#include <future>
 
 #include "plugins/wiredtiger/file_system.h"
 #include "tests/plugins/wiredtiger/wiredtiger_test_support.h"
@@ -72,7 +73,7 @@ TEST_F(WiredtigerFilesTest, SeveredItReadsAndChangesNothing) {
   const std::string path = folder_.path() + "/file";
   WT_FILE_HANDLE* const file = open(path);
   EXPECT_EQ(write(file), 0);
-  files_.sever();
+  EXPECT_TRUE(files_.sever_within(seconds(60)));
   EXPECT_EQ(write(file), EIO);
   EXPECT_EQ(file->fh_truncate(file, nullptr, 0), EIO);
   EXPECT_EQ(files_.fs_remove(&files_, nullptr, path.c_str(), 0), EIO);
@@ -86,6 +87,23 @@ TEST_F(WiredtigerFilesTest, SeveredItReadsAndChangesNothing) {
   EXPECT_EQ(read, word_);
   EXPECT_EQ(events_->trouble(), Trouble::none);
   close(file);
+}
+
+TEST_F(WiredtigerFilesTest, SeveringTellsThatACallToTheSystemHasNotComeBack) {
+  std::promise<void> reached;
+  std::promise<void> released;
+  std::thread caller([&] {
+    EXPECT_TRUE(files_.unless_severed([&] {
+      reached.set_value();
+      released.get_future().wait();
+    }));
+  });
+  reached.get_future().wait();
+  EXPECT_FALSE(files_.sever_within(milliseconds(1)));
+  EXPECT_FALSE(files_.unless_severed([] { FAIL(); })) << "none more begins";
+  released.set_value();
+  caller.join();
+  EXPECT_TRUE(files_.sever_within(seconds(60)));
 }
 
 // WiredTiger's own tools do not know the lock of the directory.

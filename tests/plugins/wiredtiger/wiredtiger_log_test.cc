@@ -102,7 +102,7 @@ TEST(WiredtigerConvertTest, errors_in_the_words_of_the_contract) {
   EXPECT_EQ(to_status(EFBIG, "x").code(), Code::no_space);
   EXPECT_EQ(to_status(WT_TRY_SALVAGE, "x").code(), Code::corrupt);
   EXPECT_EQ(to_status(WT_PANIC, "x", Trouble::full).code(), Code::no_space);
-  EXPECT_EQ(to_status(WT_PANIC, "x", Trouble::corrupt).code(), Code::corrupt);
+  EXPECT_EQ(to_status(WT_PANIC, "x", Trouble::corrupt).code(), Code::busy);
   EXPECT_EQ(to_status(WT_PANIC, "x", Trouble::failed).code(), Code::io_error);
   EXPECT_EQ(to_status(EIO, "x").code(), Code::io_error);
 }

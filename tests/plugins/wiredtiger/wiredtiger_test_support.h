@@ -13,6 +13,8 @@
 #include <utility>
 #include <vector>
 
+#include "engine/base/check.h"
+#include "engine/base/limits.h"
 #include "engine/storage_engine.h"
 #include "plugins/wiredtiger/wiredtiger_engine.h"
 #include "tests/support/temporary_disk.h"
@@ -30,7 +32,7 @@ class WiredtigerTest : public testing::Test {
   }
 
   Status open() {
-    engine_ = std::make_unique<WiredtigerEngine>();
+    engine_ = std::make_unique<WiredtigerEngine>(patience_);
     return engine_->open(context_);
   }
   void reopen() {
@@ -95,7 +97,37 @@ class WiredtigerTest : public testing::Test {
 
   const std::shared_ptr<Disk> disk_ = make_temporary_disk();
   EngineContext context_;
+  Nanoseconds patience_ = limits::wiredtiger_close_deadline;
   std::unique_ptr<WiredtigerEngine> engine_;
+};
+
+// A database of many blocks, one of which can be damaged: WiredTiger panics when it reads that.
+class WiredtigerDamageTest : public WiredtigerTest {
+ protected:
+  static Bytes key_of(int i) { return "key" + std::to_string(100'000 + i); }
+
+  // Many blocks, closed in order.
+  void fill() {
+    ASSERT_EQ(open(), ok_status());
+    for (int i = 0; i < rows; ++i) put(key_of(i), Bytes(100, 'v'));
+    ASSERT_EQ(engine_->close(), ok_status());
+  }
+
+  // Inverts one byte of each of some blocks, beyond those that an open reads.
+  void damage_rows() {
+    std::fstream file(real_file("rows.wt"), std::ios::in | std::ios::out | std::ios::binary);
+    const std::string mark = key_of(damaged).substr(3);
+    std::stringstream text;
+    text << file.rdbuf();
+    const std::size_t at = text.str().find(mark);
+    ASSERT_NE(at, std::string::npos);
+    file.clear();
+    file.seekp(static_cast<std::streamoff>(at));
+    file.put('X');
+  }
+
+  static constexpr int rows = 20'000;
+  static constexpr int damaged = 10'000;
 };
 
 }  // namespace ringwright
