@@ -4,7 +4,7 @@
 // not counted on either side.
 //
 //   engine_adapters [--engine rocksdb] [--dir /tmp] [--pairs 11] [--seed 1] [--operations 40000]
-//                   [--threads 2]
+//                   [--threads 2] [--only "batch of 16"]
 //
 // Both sides are given the same owned keys and values, made outside the measured time. The direct
 // side does what careful code does with them (bench/adapter/). The engine's side moves them into a
@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <thread>
 #include <utility>
 
@@ -39,6 +40,7 @@ struct Settings {
   std::uint64_t seed = 1;
   std::size_t operations = 40000;  // of both threads together, where there are two
   std::size_t threads_max = 2;
+  std::string only;  // operations whose title begins so
 };
 
 struct Size {
@@ -301,27 +303,28 @@ std::vector<Subject> subjects() {
   return built;
 }
 
+void measure_at(const Settings& settings, const Subject& subject, Size size, Durability durability,
+                const std::vector<Operation>& operations, std::size_t total) {
+  std::optional<Sides> sides;
+  for (const Operation& operation : operations)
+    for (std::size_t threads = 1; threads <= settings.threads_max; ++threads) {
+      const std::string title = operation.name + ", " + std::to_string(size.value_bytes) + " B" +
+                                (threads == 1 ? "" : ", x" + std::to_string(threads));
+      if (!title.starts_with(settings.only)) continue;
+      if (!sides) sides.emplace(settings, subject, size, durability);
+      measure(settings, *sides, operation, threads, total, title);
+    }
+}
+
 void measure_subject(const Settings& settings, const Subject& subject) {
   std::printf("\n%s: %s\n", subject.engine.c_str(), subject.version.c_str());
   print_remarks(subject.engine);
   print_pairs_head("engine", "direct");
   for (const Size size : {Size{100, 200'000}, Size{1024, 50'000}}) {
-    const auto title = [&](const Operation& operation, std::size_t threads) {
-      return operation.name + ", " + std::to_string(size.value_bytes) + " B" +
-             (threads == 1 ? "" : ", x" + std::to_string(threads));
-    };
-    {
-      Sides sides(settings, subject, size, Durability::os);
-      for (const Operation& operation : operations())
-        for (std::size_t threads = 1; threads <= settings.threads_max; ++threads)
-          measure(settings, sides, operation, threads, settings.operations,
-                  title(operation, threads));
-    }
-    Sides sides(settings, subject, size, Durability::disk);
+    measure_at(settings, subject, size, Durability::os, operations(), settings.operations);
     // A sync takes as long as a hundred puts.
-    for (std::size_t threads = 1; threads <= settings.threads_max; ++threads)
-      measure(settings, sides, synced_batch(), threads, settings.operations / 10,
-              title(synced_batch(), threads));
+    measure_at(settings, subject, size, Durability::disk, {synced_batch()},
+               settings.operations / 10);
   }
 }
 
@@ -332,6 +335,7 @@ int run(int argc, char** argv) {
   settings.seed = number_argument(argc, argv, "seed", 1);
   settings.operations = number_argument(argc, argv, "operations", 40000);
   settings.threads_max = number_argument(argc, argv, "threads", 2);
+  settings.only = argument(argc, argv, "only", "");
   require(settings.pairs >= 1 && settings.operations >= 40 * scan_rows,
           "too few pairs or operations");
 
