@@ -52,11 +52,9 @@ Status copy_files(const std::vector<std::string>& names, const std::string& sour
 
 }  // namespace
 
-Status copy_database(Connection& connection, const std::string& source, const std::string& target,
-                     std::atomic<bool>& copies_files) {
-  auto lease = connection.take_session();
-  if (!lease) return lease.error();
-  WT_SESSION* const session = lease->session();
+Status copy_database(Connection& connection, NativeSession& native, const std::string& source,
+                     const std::string& target, std::atomic<bool>& copies_files) {
+  WT_SESSION* const session = native.session;
   WT_CURSOR* backup = nullptr;
   const int opened = session->open_cursor(session, "backup:", nullptr, nullptr, &backup);
   if (opened != 0) return connection.to_status(opened, "checkpoint");

@@ -141,7 +141,7 @@ Status Connection::connect(const WiredtigerOptions& options) {
   if (error != 0) return to_open_status(error, directory_, trouble());
   sessions_.emplace(connection_);
   // Opens the file of the rows, which is damaged or missing now rather than at the first call.
-  const auto lease = sessions_->take(error);
+  const SessionPool::Lease lease(*sessions_, sessions_->take(error));
   return lease ? ok_status() : to_open_status(error, directory_, trouble());
 }
 
@@ -213,12 +213,9 @@ Status Connection::to_status(int error, std::string_view what) const {
   return ringwright::to_status(error, what, trouble());
 }
 
-Result<SessionPool::Lease> Connection::take_session() {
-  int error = 0;
-  SessionPool::Lease lease = sessions_->take(error);
-  if (lease) return lease;
+Status Connection::no_session(int error) const {
   if (error != 0) return to_status(error, "open a session");
-  return Status(Code::busy, "all sessions are in use: too many iterators and calls at once");
+  return {Code::busy, "all sessions are in use: too many iterators and calls at once"};
 }
 
 // A process loses all its locks on a file when it closes the file once.

@@ -55,8 +55,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
 
   // An error of WiredTiger as a status, with what is known of a panic.
   Status to_status(int error, std::string_view what) const;
-  // A session for a call; busy when there are none left.
-  Result<SessionPool::Lease> take_session();
+  // Why a session could not be taken: busy when there are none left.
+  Status no_session(int error) const;
 
  private:
   Connection(const Store& store, std::shared_ptr<DirectoryLock> lock);

@@ -110,10 +110,10 @@ double cache_pressure(const CacheFigures& cache, const WiredtigerOptions& option
                   above(cache.dirty_bytes, options.dirty_target, options.dirty_trigger));
 }
 
-Estimate estimate_range(const SessionPool::Lease& lease, const KeyRange& range) {
-  const Walk walked = walk(lease.rows(), range);
+Estimate estimate_range(NativeSession& native, const KeyRange& range) {
+  const Walk walked = walk(native.rows, range);
   if (walked.complete) return walked.seen;
-  const Cursor random(lease.session(), rows_table, "next_random=true");
+  const Cursor random(native.session, rows_table, "next_random=true");
   std::uint64_t drawn = 0;
   std::uint64_t inside = 0;
   std::uint64_t bytes = 0;
@@ -125,7 +125,7 @@ Estimate estimate_range(const SessionPool::Lease& lease, const KeyRange& range) 
       inside += 1;
   }
   if (drawn == 0 || bytes == 0) return walked.seen;
-  const std::uint64_t whole = whole_bytes(lease.session());
+  const std::uint64_t whole = whole_bytes(native.session);
   const std::uint64_t whole_rows = whole / std::max<std::uint64_t>(1, bytes / drawn);
   return {std::max(walked.seen.rows, whole_rows / drawn * inside),
           std::max(walked.seen.bytes, whole / drawn * inside)};

@@ -30,7 +30,7 @@ struct Estimate {
 // WiredTiger knows no sizes of ranges. A range of up to `limits::wiredtiger_estimate_rows` rows is
 // counted; of a longer one, its share of the whole is that of random rows drawn from the whole.
 // Must not be in a transaction; leaves the cursor reset.
-Estimate estimate_range(const SessionPool::Lease& lease, const KeyRange& range);
+Estimate estimate_range(NativeSession& native, const KeyRange& range);
 
 // Of the files in a directory; what is missing in them takes no space.
 std::uint64_t directory_bytes(const std::string& directory);

@@ -90,6 +90,7 @@ bool Instance::shut() {
 }
 
 Status Instance::disconnect() {
+  gate_.forget_sessions();
   const std::shared_ptr<Connection> connection = std::exchange(connection_, nullptr);
   if (!connection || connection.use_count() > 1) return ok_status();
   return connection->close();
@@ -130,8 +131,8 @@ Status Instance::troubled(Trouble trouble, bool changes) {
   return {Code::busy, "being opened again: a damaged block was read"};
 }
 
-Status Instance::admission(const CallGate::Pass& pass, bool changes) {
-  if (!pass) return not_open(changes);
+Status Instance::admission(const SessionGate::Call& call, bool changes) {
+  if (!call) return not_open(changes);
   if (changes && failure_.is_set()) return failure_.status();
   const Trouble trouble = connection_->trouble();
   return trouble == Trouble::none ? ok_status() : troubled(trouble, changes);
@@ -141,16 +142,16 @@ Status Instance::admission(const CallGate::Pass& pass, bool changes) {
 
 Instance::Answers Instance::multi_get(std::span<const Bytes> keys, MayBlock may_block) {
   Answers answers;
-  const CallGate::Pass pass(gate_);
+  SessionGate::Call call(gate_);
   try {
     answers.reserve(keys.size());
-    const Status admitted = admission(pass, false);
+    const Status admitted = admission(call, false);
     if (!admitted.is_ok())
       answers.assign(keys.size(), admitted);
     else if (may_block == MayBlock::no)
       answers.assign(keys.size(), would_block_status());
     else
-      get_each(keys, answers);
+      get_each(call, keys, answers);
   } catch (...) {
     answers.assign(keys.size(), exception_status("get"));
   }
@@ -159,18 +160,19 @@ Instance::Answers Instance::multi_get(std::span<const Bytes> keys, MayBlock may_
 
 // Several keys are read in one transaction: without, each search would take a snapshot of its own,
 // for which threads meet in the library.
-void Instance::get_each(std::span<const Bytes> keys, Answers& answers) {
-  const auto lease = connection_->take_session();
-  if (!lease) return answers.assign(keys.size(), lease.error());
-  WT_SESSION* const session = lease->session();
-  WT_CURSOR* const rows = lease->rows();
+void Instance::get_each(SessionGate::Call& call, std::span<const Bytes> keys, Answers& answers) {
+  int unavailable = 0;
+  NativeSession* const native = session_of(call, unavailable);
+  if (native == nullptr) return answers.assign(keys.size(), connection_->no_session(unavailable));
+  WT_SESSION* const session = native->session;
+  WT_CURSOR* const rows = native->rows;
   const bool together = keys.size() > 1;
   if (together)
     if (const int error = session->begin_transaction(session, nullptr); error != 0)
       return answers.assign(keys.size(), connection_->to_status(error, "get"));
   const auto end = [&] {
     rows->reset(rows);
-    if (together) lease->roll_back();
+    if (together) native->roll_back();
   };
   try {
     for (const Bytes& key : keys) answers.emplace_back(get_one(rows, key));
@@ -200,11 +202,11 @@ Result<std::optional<Bytes>> Instance::get_one(WT_CURSOR* rows, const Bytes& key
 // --- writes ---
 
 Result<std::uint64_t> Instance::write(const WriteBatch& batch, MayBlock may_block) {
-  const CallGate::Pass pass(gate_);
-  RW_TRY(admission(pass, true));
+  SessionGate::Call call(gate_);
+  RW_TRY(admission(call, true));
   if (may_block == MayBlock::no) return would_block_status();
   try {
-    return write_admitted(batch);
+    return write_admitted(call, batch);
   } catch (...) {
     return failure_.set(Code::in_doubt, exception_status("write"));
   }
@@ -222,27 +224,28 @@ Status Instance::check_batch(const WriteBatch& batch) {
   return ok_status();
 }
 
-Result<std::uint64_t> Instance::write_admitted(const WriteBatch& batch) {
+Result<std::uint64_t> Instance::write_admitted(SessionGate::Call& call, const WriteBatch& batch) {
   if (batch.empty()) return written_.load();
   RW_TRY(check_batch(batch));
   const std::uint64_t bytes = bytes_of(batch);
-  RW_TRY(check_space(bytes));
-  const auto lease = connection_->take_session();
-  if (!lease) return lease.error();
+  int unavailable = 0;
+  NativeSession* const native = session_of(call, unavailable);
+  if (native == nullptr) return connection_->no_session(unavailable);
+  RW_TRY(check_space(*native, bytes));
   Instant deadline = 0;
   while (true) {
     bool committing = false;
     const Bytes* touched = nullptr;
-    int error = begin_batch(*lease, batch, touched);
+    int error = begin_batch(*native, batch, touched);
     if (error == 0) {
       const BreakableMutex::Hold hold(commit_mutex_);
       if (!hold) {
-        lease->roll_back();
+        native->roll_back();
         return given_up(true);
       }
       committing = true;
       written_bytes_.fetch_add(bytes, std::memory_order_relaxed);
-      error = commit(*lease);
+      error = commit(*native);
       if (error == 0) return acknowledge();
     }
     if (!may_be_retried(error)) return write_failure(error, committing, touched);
@@ -274,40 +277,37 @@ Status Instance::write_failure(int error, bool committing, const Bytes* touched)
 }
 
 // Room is kept for what the cache must still write, because the library panics without.
-Status Instance::check_space(std::uint64_t bytes) {
+Status Instance::check_space(NativeSession& native, std::uint64_t bytes) {
   if (connection_->events().lacks_space()) return store_->space->refuse();
   const auto needed = [&] {
-    return limits::wiredtiger_free_bytes_min + dirty_bytes() + store_->ballast->missing_bytes();
+    return limits::wiredtiger_free_bytes_min + read_cache(native.session).dirty_bytes +
+           store_->ballast->missing_bytes();
   };
   if (store_->ballast->is_whole()) return store_->space->admit(bytes, needed);
   RW_TRY(store_->space->look(bytes, needed()));
   return store_->ballast->fill() ? ok_status() : store_->space->refuse();
 }
 
-std::uint64_t Instance::dirty_bytes() {
-  const auto lease = connection_->take_session();
-  return lease ? read_cache(lease->session()).dirty_bytes : 0;
-}
-
 Status Instance::sync(std::uint64_t sequence, MayBlock may_block) {
-  const CallGate::Pass pass(gate_);
-  RW_TRY(admission(pass, true));
+  SessionGate::Call call(gate_);
+  RW_TRY(admission(call, true));
   if (store_->durability != Durability::disk) return ok_status();
   if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
   if (may_block == MayBlock::no) return would_block_status();
-  return guarded("sync", [&] { return sync_through(sequence); });
+  return guarded("sync", [&] { return sync_through(call, sequence); });
 }
 
-Status Instance::sync_through(std::uint64_t sequence) {
+Status Instance::sync_through(SessionGate::Call& call, std::uint64_t sequence) {
   const BreakableMutex::Hold hold(sync_mutex_);
   if (!hold) return given_up(true);
   if (failure_.is_set()) return failure_.status();
   // Another thread's sync may have covered this one while it waited.
   if (sequence <= synced_through_.load(std::memory_order_acquire)) return ok_status();
   const std::uint64_t covered = written_.load();
-  const auto lease = connection_->take_session();
-  if (!lease) return lease.error();
-  const int error = lease->session()->log_flush(lease->session(), "sync=on");
+  int unavailable = 0;
+  NativeSession* const native = session_of(call, unavailable);
+  if (native == nullptr) return connection_->no_session(unavailable);
+  const int error = native->session->log_flush(native->session, "sync=on");
   // Beside a sync that failed this one may have found nothing left to do.
   if (error == 0 && connection_->trouble() == Trouble::failed)
     return failure_.set(Code::io_error, {Code::io_error, "sync: one beside it failed"});
@@ -322,33 +322,38 @@ Status Instance::sync_through(std::uint64_t sequence) {
 }
 
 std::unique_ptr<Iterator> Instance::iterate(const KeyRange& range, Direction direction) {
-  const CallGate::Pass pass(gate_);
+  SessionGate::Call call(gate_);
   try {
-    Status admitted = admission(pass, false);
+    Status admitted = admission(call, false);
     if (!admitted.is_ok()) return make_empty_iterator(std::move(admitted));
-    return make_range_iterator(connection_, range, direction);
+    if (range.is_nothing()) return make_empty_iterator(ok_status());
+    int unavailable = 0;
+    auto lease = call.take_along(connection_->sessions(), unavailable);
+    if (!lease) return make_empty_iterator(connection_->no_session(unavailable));
+    return make_range_iterator(connection_, std::move(lease), range, direction);
   } catch (...) {
     return make_empty_iterator(exception_status("iterate"));
   }
 }
 
 Status Instance::drop_range(const KeyRange& range) {
-  const CallGate::Pass pass(gate_);
-  RW_TRY(admission(pass, true));
+  SessionGate::Call call(gate_);
+  RW_TRY(admission(call, true));
   return guarded("drop range", [&]() -> Status {
     if (range.is_nothing()) return ok_status();
-    RW_TRY(check_space(log_record_bytes + range.start.size() + range.stop.size()));
-    const auto dropped = drop_admitted(range);
+    const auto dropped = drop_admitted(call, range);
     if (!dropped) return dropped.error();
-    return store_->durability == Durability::disk ? sync_through(*dropped) : ok_status();
+    return store_->durability == Durability::disk ? sync_through(call, *dropped) : ok_status();
   });
 }
 
 // The commit mutex is held from before the snapshot on: a row that another write commits in between
 // would survive here, and not a recovery, which drops all that stands in the log before.
-Result<std::uint64_t> Instance::drop_admitted(const KeyRange& range) {
-  const auto lease = connection_->take_session();
-  if (!lease) return lease.error();
+Result<std::uint64_t> Instance::drop_admitted(SessionGate::Call& call, const KeyRange& range) {
+  int unavailable = 0;
+  NativeSession* const native = session_of(call, unavailable);
+  if (native == nullptr) return connection_->no_session(unavailable);
+  RW_TRY(check_space(*native, log_record_bytes + range.start.size() + range.stop.size()));
   const Instant deadline = store_->clock->now() + limits::wiredtiger_write_deadline;
   while (true) {
     bool committing = false;
@@ -356,11 +361,11 @@ Result<std::uint64_t> Instance::drop_admitted(const KeyRange& range) {
     {
       const BreakableMutex::Hold hold(commit_mutex_);
       if (!hold) return given_up(true);
-      error = begin_drop(*lease, range);
+      error = begin_drop(*native, range);
       if (error == 0) {
         committing = true;
         written_bytes_.fetch_add(log_record_bytes, std::memory_order_relaxed);
-        error = commit(*lease);
+        error = commit(*native);
       }
       if (error == 0) return acknowledge();
     }
@@ -371,40 +376,44 @@ Result<std::uint64_t> Instance::drop_admitted(const KeyRange& range) {
 }
 
 // Not begun where it may not come to its end: a checkpoint that failed is not tried again.
-Status Instance::write_checkpoint() {
+Status Instance::write_checkpoint(SessionGate::Call& call) {
+  int unavailable = 0;
+  NativeSession* const native = session_of(call, unavailable);
+  if (native == nullptr) return connection_->no_session(unavailable);
   const std::uint64_t room =
       store_->ballast->held_bytes() + disk_space(store_->directory.real_path()).free_bytes;
-  if (room < dirty_bytes() + limits::wiredtiger_checkpoint_bytes)
+  if (room < read_cache(native->session).dirty_bytes + limits::wiredtiger_checkpoint_bytes)
     return {Code::no_space,
             "checkpoint: disk of '" + store_->directory.real_path() + "' is full: free some space"};
-  const auto lease = connection_->take_session();
-  if (!lease) return lease.error();
-  const int error = lease->session()->checkpoint(lease->session(), nullptr);
+  const int error = native->session->checkpoint(native->session, nullptr);
   return connection_->to_status(error, "checkpoint");
 }
 
 Status Instance::flush() {
-  const CallGate::Pass pass(gate_);
-  RW_TRY(admission(pass, true));
-  return guarded("flush", [&] { return write_checkpoint(); });
+  SessionGate::Call call(gate_);
+  RW_TRY(admission(call, true));
+  return guarded("flush", [&] { return write_checkpoint(call); });
 }
 
 Status Instance::checkpoint(const std::string& path) {
-  const CallGate::Pass pass(gate_);
-  RW_TRY(admission(pass, false));
-  return guarded("checkpoint", [&] { return copy_to(path); });
+  SessionGate::Call call(gate_);
+  RW_TRY(admission(call, false));
+  return guarded("checkpoint", [&] { return copy_to(call, path); });
 }
 
-Status Instance::copy_to(const std::string& path) {
+Status Instance::copy_to(SessionGate::Call& call, const std::string& path) {
   const BreakableMutex::Hold hold(copy_mutex_);
   if (!hold) return given_up(false);
+  int unavailable = 0;
+  NativeSession* const native = session_of(call, unavailable);
+  if (native == nullptr) return connection_->no_session(unavailable);
   const auto target = store_->directory.make_target(path);
   if (!target) return target.error();
   // What no log has is in the copy only through this.
-  RW_TRY(write_checkpoint());
+  RW_TRY(write_checkpoint(call));
   RW_TRY(connection_->while_whole([&] { return store_->directory.begin_copy(); }));
   const Status copied =
-      copy_database(*connection_, store_->directory.real_path(), *target, copies_files_);
+      copy_database(*connection_, *native, store_->directory.real_path(), *target, copies_files_);
   // Where that cannot be done the mark stays, and tells the next opening what to do.
   const Status ended = connection_->while_whole([&] { return store_->directory.end_copy(); });
   RW_TRY(copied);
@@ -413,64 +422,67 @@ Status Instance::copy_to(const std::string& path) {
 }
 
 // Must be called inside the gate.
-Estimate Instance::estimate(const KeyRange& range) {
+Estimate Instance::estimate(SessionGate::Call& call, const KeyRange& range) {
   // Not to be looked for where it is known that some cannot be read.
   if (!store_->damage->ranges().empty()) return {};
-  const auto lease = connection_->take_session();
-  if (!lease) return {};
-  const Estimate found = estimate_range(*lease, range);
+  int unavailable = 0;
+  NativeSession* const native = session_of(call, unavailable);
+  if (native == nullptr) return {};
+  const Estimate found = estimate_range(*native, range);
   if (take_last_error().is_damage) store_->damage->note(Way::at, range.start, range);
   return found;
 }
 
-std::uint64_t Instance::count_rows() {
+std::uint64_t Instance::count_rows(SessionGate::Call& call) {
   const BreakableMutex::Hold hold(count_mutex_);
   if (!hold) return 0;
   const std::uint64_t now = written_bytes_.load();
   const bool few = counted_rows_ <= limits::wiredtiger_estimate_rows;
   const bool stale = now - counted_at_bytes_ >= (few ? 1 : recount_after_bytes);
   if (counted_at_bytes_ == UINT64_MAX || stale) {
-    counted_rows_ = estimate({}).rows;
+    counted_rows_ = estimate(call, {}).rows;
     counted_at_bytes_ = now;
   }
   return counted_rows_;
 }
 
 std::uint64_t Instance::approximate_bytes(const KeyRange& range) {
-  const CallGate::Pass pass(gate_);
+  SessionGate::Call call(gate_);
   try {
-    if (!admission(pass, false).is_ok() || range.is_nothing()) return 0;
-    return estimate(range).bytes;
+    if (!admission(call, false).is_ok() || range.is_nothing()) return 0;
+    return estimate(call, range).bytes;
   } catch (...) {
     return 0;
   }
 }
 
 double Instance::pressure() {
-  const CallGate::Pass pass(gate_);
+  SessionGate::Call call(gate_);
   try {
-    if (!pass) return reviving_.load() == Trouble::none ? 0 : 1;
-    if (!admission(pass, true).is_ok() || store_->space->is_short() || !store_->ballast->is_whole())
+    if (!call) return reviving_.load() == Trouble::none ? 0 : 1;
+    if (!admission(call, true).is_ok() || store_->space->is_short() || !store_->ballast->is_whole())
       return 1;
     if (connection_->events().lacks_space()) return 1;
-    const auto lease = connection_->take_session();
-    if (!lease) return 1;
-    return cache_pressure(read_cache(lease->session()), store_->options);
+    int unavailable = 0;
+    NativeSession* const native = session_of(call, unavailable);
+    if (native == nullptr) return 1;
+    return cache_pressure(read_cache(native->session), store_->options);
   } catch (...) {
     return 1;
   }
 }
 
 EngineStats Instance::stats() {
-  const CallGate::Pass pass(gate_);
+  SessionGate::Call call(gate_);
   EngineStats stats;
   try {
     stats.damaged = store_->damage->ranges();
-    if (!admission(pass, false).is_ok()) return stats;
-    stats.approximate_keys = count_rows();
+    if (!admission(call, false).is_ok()) return stats;
+    stats.approximate_keys = count_rows(call);
     stats.disk_bytes = directory_bytes(store_->directory.real_path());
-    const auto lease = connection_->take_session();
-    if (lease) stats.memory_bytes = read_cache(lease->session()).bytes;
+    int unavailable = 0;
+    NativeSession* const native = session_of(call, unavailable);
+    if (native != nullptr) stats.memory_bytes = read_cache(native->session).bytes;
   } catch (...) {
     return stats;
   }
@@ -478,11 +490,11 @@ EngineStats Instance::stats() {
 }
 
 void Instance::checkpoint_if_due() {
-  const CallGate::Pass pass(gate_);
-  if (!pass || connection_->trouble() != Trouble::none || !checkpoint_due()) return;
+  SessionGate::Call call(gate_);
+  if (!call || connection_->trouble() != Trouble::none || !checkpoint_due()) return;
   const Instant begun = store_->clock->now();
   const std::uint64_t covers = written_bytes_.load();
-  const Status done = write_checkpoint();
+  const Status done = write_checkpoint(call);
   checkpoint_time_ = store_->clock->now();
   const std::string took = std::to_string((checkpoint_time_ - begun) / milliseconds(1));
   const std::string since = std::to_string(covers - checkpoint_bytes_);

@@ -7,13 +7,13 @@
 #include <string>
 #include <vector>
 
-#include "engine/base/call_gate.h"
 #include "engine/storage_engine.h"
 #include "plugins/wiredtiger/breakable_mutex.h"
 #include "plugins/wiredtiger/caretaker.h"
 #include "plugins/wiredtiger/connection.h"
 #include "plugins/wiredtiger/failure.h"
 #include "plugins/wiredtiger/figures.h"
+#include "plugins/wiredtiger/session_gate.h"
 #include "plugins/wiredtiger/store.h"
 
 namespace ringwright {
@@ -81,31 +81,34 @@ class Instance : public std::enable_shared_from_this<Instance> {
 
  private:
   // Why a call may not go on; ok when it may.
-  Status admission(const CallGate::Pass& pass, bool changes);
+  Status admission(const SessionGate::Call& call, bool changes);
   Status not_open(bool changes);
   Status troubled(Trouble trouble, bool changes);
   Status given_up(bool changes) { return troubled(connection_->trouble(), changes); }
 
-  void get_each(std::span<const Bytes> keys, Answers& answers);
+  // Null: `unavailable` is what `Connection::no_session` takes.
+  NativeSession* session_of(SessionGate::Call& call, int& unavailable) {
+    return call.session(connection_->sessions(), unavailable);
+  }
+  void get_each(SessionGate::Call& call, std::span<const Bytes> keys, Answers& answers);
   Result<std::optional<Bytes>> get_one(WT_CURSOR* rows, const Bytes& key);
-  Result<std::uint64_t> write_admitted(const WriteBatch& batch);
+  Result<std::uint64_t> write_admitted(SessionGate::Call& call, const WriteBatch& batch);
   Status check_batch(const WriteBatch& batch);
   // The number of a write that was committed, under the commit mutex.
   Result<std::uint64_t> acknowledge();
   Status write_failure(int error, bool committing, const Bytes* touched);
-  Status check_space(std::uint64_t bytes);
-  std::uint64_t dirty_bytes();
-  Status sync_through(std::uint64_t sequence);
-  Result<std::uint64_t> drop_admitted(const KeyRange& range);
-  Status write_checkpoint();
-  Status copy_to(const std::string& path);
-  Estimate estimate(const KeyRange& range);
-  std::uint64_t count_rows();
+  Status check_space(NativeSession& native, std::uint64_t bytes);
+  Status sync_through(SessionGate::Call& call, std::uint64_t sequence);
+  Result<std::uint64_t> drop_admitted(SessionGate::Call& call, const KeyRange& range);
+  Status write_checkpoint(SessionGate::Call& call);
+  Status copy_to(SessionGate::Call& call, const std::string& path);
+  Estimate estimate(SessionGate::Call& call, const KeyRange& range);
+  std::uint64_t count_rows(SessionGate::Call& call);
   void checkpoint_if_due();
   bool checkpoint_due();
 
   const std::shared_ptr<Store> store_;
-  CallGate gate_;
+  SessionGate gate_;
   std::shared_ptr<Connection> connection_;
   std::atomic<bool> serves_{false};  // until `retire`, whether or not the gate is open
   std::atomic<Trouble> reviving_;    // while the gate is shut for that

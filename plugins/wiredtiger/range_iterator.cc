@@ -128,12 +128,9 @@ class RangeIterator final : public Iterator {
 }  // namespace
 
 std::unique_ptr<Iterator> make_range_iterator(std::shared_ptr<Connection> connection,
-                                              const KeyRange& range, Direction direction) {
-  if (range.is_nothing()) return make_empty_iterator(ok_status());
-  auto lease = connection->take_session();
-  if (!lease) return make_empty_iterator(lease.error());
-  return std::make_unique<RangeIterator>(std::move(connection), std::move(*lease), range,
-                                         direction);
+                                              SessionPool::Lease lease, const KeyRange& range,
+                                              Direction direction) {
+  return std::make_unique<RangeIterator>(std::move(connection), std::move(lease), range, direction);
 }
 
 }  // namespace ringwright

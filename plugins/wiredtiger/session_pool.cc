@@ -1,6 +1,5 @@
 #include "plugins/wiredtiger/session_pool.h"
 
-#include "engine/base/call_gate.h"
 #include "engine/base/limits.h"
 
 // A panic makes WiredTiger refuse to roll back what it then waits for when it is closed. This is
@@ -22,9 +21,9 @@ bool roll_back_in_spite_of_panic(WT_SESSION* session) {
 
 }  // namespace
 
-void SessionPool::Lease::roll_back() const {
-  const int error = session()->rollback_transaction(session(), nullptr);
-  if (error == WT_PANIC) native_->has_transaction = true;
+void NativeSession::roll_back() {
+  const int error = session->rollback_transaction(session, nullptr);
+  if (error == WT_PANIC) has_transaction = true;
 }
 
 bool SessionPool::end_all() {
@@ -47,14 +46,10 @@ SessionPool::SessionPool(WT_CONNECTION* connection) : connection_(connection) {
 
 SessionPool::~SessionPool() = default;
 
-SessionPool::Slot& SessionPool::own_slot() { return slots_[thread_number() % slot_count]; }
-
-SessionPool::Lease SessionPool::take(int& error) {
+NativeSession* SessionPool::take(int& error) {
   error = 0;
-  NativeSession* native = own_slot().idle.exchange(nullptr, std::memory_order_acquire);
-  if (native == nullptr) native = take_spare();
-  if (native == nullptr) native = open_one(error);
-  return {*this, native};
+  NativeSession* const native = take_spare();
+  return native != nullptr ? native : open_one(error);
 }
 
 NativeSession* SessionPool::take_spare() {
@@ -80,10 +75,7 @@ NativeSession* SessionPool::open_one(int& error) {
   return all_.back().get();
 }
 
-// Never allocates: `spare_` has room for all.
 void SessionPool::give_back(NativeSession* native) {
-  native = own_slot().idle.exchange(native, std::memory_order_acq_rel);
-  if (native == nullptr) return;
   const std::lock_guard lock(mutex_);
   spare_.push_back(native);
 }

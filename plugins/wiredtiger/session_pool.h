@@ -2,9 +2,6 @@
 
 #include <wiredtiger.h>
 
-#include <array>
-#include <atomic>
-#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <utility>
@@ -18,17 +15,21 @@ namespace ringwright {
 constexpr const char* rows_table = "table:rows";
 constexpr const char* rows_file = "rows.wt";
 
-// A session with its cursor over the rows. Neither is safe to use from two threads at once.
-struct NativeSession {
+// A session with its cursor over the rows. Neither is safe to use from two threads at once. It has
+// cache lines of its own, for it is written in every call.
+struct alignas(64) NativeSession {
   WT_SESSION* session = nullptr;
   WT_CURSOR* rows = nullptr;
   bool has_transaction = false;  // that a panic has left open
+
+  void roll_back();
 };
 
 // Sessions for one call, or one iterator, at a time. They stay open between calls, because opening
-// one and its cursor costs more than most calls; a thread mostly gets back the one it had.
+// one and its cursor costs more than most calls.
 // All are snapshot sessions: a transaction reads from one moment, and so does, without one, a
-// cursor from its first step until it is reset.
+// cursor from its first step until it is reset. At the end of a call the cursor must be reset, and
+// no transaction open.
 class SessionPool {
  public:
   explicit SessionPool(WT_CONNECTION* connection);
@@ -37,7 +38,7 @@ class SessionPool {
   SessionPool(const SessionPool&) = delete;
   SessionPool& operator=(const SessionPool&) = delete;
 
-  // Held for the length of a call. The cursor must be reset, and no transaction open, at its end.
+  // Gives its session back at its end.
   class Lease {
    public:
     Lease() = default;
@@ -53,37 +54,29 @@ class SessionPool {
       if (native_ != nullptr) pool_->give_back(native_);
     }
     explicit operator bool() const { return native_ != nullptr; }
-    WT_SESSION* session() const { return native_->session; }
     WT_CURSOR* rows() const { return native_->rows; }
-    void roll_back() const;
 
    private:
     SessionPool* pool_ = nullptr;
     NativeSession* native_ = nullptr;
   };
 
-  // No lease: `error` says why, 0 that all sessions are in use.
-  Lease take(int& error);
+  // Null: `error` says why, 0 that all sessions are in use.
+  NativeSession* take(int& error);
+  // Never allocates.
+  void give_back(NativeSession* native);
 
   // After a panic, with nobody inside: ends what its sessions have open, which a close of the
   // connection would wait for without end. False when that cannot be done.
   bool end_all();
 
  private:
-  static constexpr std::size_t slot_count = 16;
-  struct alignas(64) Slot {
-    std::atomic<NativeSession*> idle{nullptr};
-  };
-
-  Slot& own_slot();
   NativeSession* take_spare();
   NativeSession* open_one(int& error);
-  void give_back(NativeSession* native);
 
   WT_CONNECTION* const connection_;
-  std::array<Slot, slot_count> slots_;
   std::mutex mutex_;
-  std::vector<NativeSession*> spare_;
+  std::vector<NativeSession*> spare_;  // has room for all
   std::vector<std::unique_ptr<NativeSession>> all_;
 };
 

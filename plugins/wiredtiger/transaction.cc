@@ -45,9 +45,9 @@ int drop_rows(WT_SESSION* session, WT_CURSOR* first, WT_CURSOR* last, const KeyR
 
 }  // namespace
 
-int begin_batch(const SessionPool::Lease& lease, const WriteBatch& batch, const Bytes*& touched) {
-  WT_SESSION* const session = lease.session();
-  WT_CURSOR* const rows = lease.rows();
+int begin_batch(NativeSession& native, const WriteBatch& batch, const Bytes*& touched) {
+  WT_SESSION* const session = native.session;
+  WT_CURSOR* const rows = native.rows;
   int error = session->begin_transaction(session, nullptr);
   if (error != 0) return error;
   for (const WriteBatch::Operation& operation : batch.operations()) {
@@ -66,12 +66,12 @@ int begin_batch(const SessionPool::Lease& lease, const WriteBatch& batch, const 
     if (error != 0) break;
   }
   rows->reset(rows);
-  if (error != 0) lease.roll_back();
+  if (error != 0) native.roll_back();
   return error;
 }
 
-int begin_drop(const SessionPool::Lease& lease, const KeyRange& range) {
-  WT_SESSION* const session = lease.session();
+int begin_drop(NativeSession& native, const KeyRange& range) {
+  WT_SESSION* const session = native.session;
   int error = session->begin_transaction(session, nullptr);
   if (error != 0) return error;
   WT_CURSOR* first = nullptr;
@@ -81,14 +81,14 @@ int begin_drop(const SessionPool::Lease& lease, const KeyRange& range) {
   if (error == 0) error = drop_rows(session, first, last, range);
   if (first != nullptr) first->close(first);
   if (last != nullptr) last->close(last);
-  if (error != 0) lease.roll_back();
+  if (error != 0) native.roll_back();
   return error;
 }
 
-int commit(const SessionPool::Lease& lease) {
-  const int error = lease.session()->commit_transaction(lease.session(), nullptr);
+int commit(NativeSession& native) {
+  const int error = native.session->commit_transaction(native.session, nullptr);
   // After a panic elsewhere it was not even tried.
-  if (error == WT_PANIC) lease.roll_back();
+  if (error == WT_PANIC) native.roll_back();
   return error;
 }
 
