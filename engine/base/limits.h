@@ -135,8 +135,11 @@ constexpr std::uint64_t wiredtiger_free_bytes_min = 8 * 1024 * 1024;
 // waits for more when that is used up.
 constexpr std::uint64_t wiredtiger_ballast_bytes = 8 * 1024 * 1024;
 constexpr Nanoseconds wiredtiger_room_deadline = seconds(60);
-// How long a close waits for a connection that has given up.
+// How long calls and a close are waited for in a connection that has given up.
 constexpr Nanoseconds wiredtiger_close_deadline = seconds(5);
+// How often a commit looks whether the one before it has ended, with a pause of the processor
+// between two looks, before it sleeps: most take less long than falling asleep and waking up.
+constexpr int wiredtiger_commit_spins_max = 200;
 // What a checkpoint may write beside the rows.
 constexpr std::uint64_t wiredtiger_checkpoint_bytes = 1024 * 1024;
 // No writes for this long after it found no room for something.

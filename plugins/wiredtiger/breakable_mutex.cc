@@ -1,10 +1,32 @@
 #include "plugins/wiredtiger/breakable_mutex.h"
 
+#include "engine/base/limits.h"
+
 namespace ringwright {
+namespace {
+
+// Between two looks.
+void pause() {
+#if defined(__x86_64__) || defined(__i386__)
+  __builtin_ia32_pause();
+#elif defined(__aarch64__)
+  asm volatile("yield");
+#endif
+}
+
+}  // namespace
 
 bool BreakableMutex::lock() {
   State seen = State::idle;
   if (state_.compare_exchange_strong(seen, State::held, std::memory_order_acquire)) return true;
+  for (int spins = 0; spins < limits::wiredtiger_commit_spins_max && seen != State::broken;
+       ++spins) {
+    pause();
+    seen = state_.load(std::memory_order_relaxed);
+    if (seen == State::idle &&
+        state_.compare_exchange_strong(seen, State::held, std::memory_order_acquire))
+      return true;
+  }
   // Whoever has slept takes it as awaited, for others may sleep still.
   while (seen != State::broken) {
     if (seen == State::idle) {

@@ -5,6 +5,7 @@
 namespace ringwright {
 
 // A mutex whose waiters can be sent away: its holder may be in a library call that never returns.
+// They spin before they sleep, up to `limits::wiredtiger_commit_spins_max`.
 class BreakableMutex {
  public:
   // Held for the length of a scope; false when the mutex is broken.
