@@ -48,7 +48,8 @@ SessionPool::~SessionPool() = default;
 
 NativeSession* SessionPool::take(int& error) {
   error = 0;
-  NativeSession* const native = take_spare();
+  NativeSession* native = own_slot().idle.exchange(nullptr, std::memory_order_acquire);
+  if (native == nullptr) native = take_spare();
   return native != nullptr ? native : open_one(error);
 }
 
@@ -76,6 +77,8 @@ NativeSession* SessionPool::open_one(int& error) {
 }
 
 void SessionPool::give_back(NativeSession* native) {
+  native = own_slot().idle.exchange(native, std::memory_order_acq_rel);
+  if (native == nullptr) return;
   const std::lock_guard lock(mutex_);
   spare_.push_back(native);
 }

@@ -2,11 +2,15 @@
 
 #include <wiredtiger.h>
 
+#include <array>
+#include <atomic>
+#include <cstddef>
 #include <memory>
 #include <mutex>
 #include <utility>
 #include <vector>
 
+#include "engine/base/call_gate.h"
 #include "engine/base/status.h"
 
 namespace ringwright {
@@ -26,7 +30,7 @@ struct alignas(64) NativeSession {
 };
 
 // Sessions for one call, or one iterator, at a time. They stay open between calls, because opening
-// one and its cursor costs more than most calls.
+// one and its cursor costs more than most calls; a thread mostly gets back the one it gave.
 // All are snapshot sessions: a transaction reads from one moment, and so does, without one, a
 // cursor from its first step until it is reset. At the end of a call the cursor must be reset, and
 // no transaction open.
@@ -71,10 +75,17 @@ class SessionPool {
   bool end_all();
 
  private:
+  static constexpr std::size_t slot_count = 16;
+  struct alignas(64) Slot {
+    std::atomic<NativeSession*> idle{nullptr};
+  };
+
+  Slot& own_slot() { return slots_[thread_number() % slot_count]; }
   NativeSession* take_spare();
   NativeSession* open_one(int& error);
 
   WT_CONNECTION* const connection_;
+  std::array<Slot, slot_count> slots_;
   std::mutex mutex_;
   std::vector<NativeSession*> spare_;  // has room for all
   std::vector<std::unique_ptr<NativeSession>> all_;
