@@ -48,7 +48,13 @@ TEST_F(WiredtigerTest, a_log_of_which_only_the_head_is_there_ends_the_recovery_i
   ASSERT_EQ(open(), ok_status());
   ASSERT_EQ(engine_->sync(put("a", "1"), MayBlock::yes), ok_status());
   const std::string crashed = disk_->real_path("crashed");
-  std::filesystem::copy(real_directory(), crashed);
+  // WiredTiger's threads make and rename files meanwhile.
+  ASSERT_TRUE(eventually([&] {
+    std::error_code error;
+    std::filesystem::remove_all(crashed);
+    std::filesystem::copy(real_directory(), crashed, error);
+    return !error;
+  }));
 
   auto logs = files_starting("WiredTigerLog.");
   ASSERT_FALSE(logs.empty());
