@@ -1,7 +1,5 @@
 #include "plugins/wiredtiger/breakable_mutex.h"
 
-#include "engine/base/limits.h"
-
 namespace ringwright {
 namespace {
 
@@ -19,8 +17,7 @@ void pause() {
 bool BreakableMutex::lock() {
   State seen = State::idle;
   if (state_.compare_exchange_strong(seen, State::held, std::memory_order_acquire)) return true;
-  for (int spins = 0; spins < limits::wiredtiger_commit_spins_max && seen != State::broken;
-       ++spins) {
+  for (int spins = 0; spins < spins_max_ && seen != State::broken; ++spins) {
     pause();
     seen = state_.load(std::memory_order_relaxed);
     if (seen == State::idle &&

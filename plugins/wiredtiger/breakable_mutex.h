@@ -5,9 +5,11 @@
 namespace ringwright {
 
 // A mutex whose waiters can be sent away: its holder may be in a library call that never returns.
-// They spin before they sleep, up to `limits::wiredtiger_commit_spins_max`.
 class BreakableMutex {
  public:
+  // Whoever waits looks so often before it sleeps.
+  explicit BreakableMutex(int spins_max = 0) : spins_max_(spins_max) {}
+
   // Held for the length of a scope; false when the mutex is broken.
   class Hold {
    public:
@@ -35,6 +37,7 @@ class BreakableMutex {
   bool lock();
   void unlock();
 
+  const int spins_max_;
   std::atomic<State> state_{State::idle};
 };
 

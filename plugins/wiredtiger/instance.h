@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "engine/base/limits.h"
 #include "engine/storage_engine.h"
 #include "plugins/wiredtiger/breakable_mutex.h"
 #include "plugins/wiredtiger/caretaker.h"
@@ -116,7 +117,7 @@ class Instance : public std::enable_shared_from_this<Instance> {
 
   // Held over each commit. A write is numbered under it, so all writes up to a number that was read
   // before a sync began are in that sync.
-  BreakableMutex commit_mutex_;
+  BreakableMutex commit_mutex_{limits::wiredtiger_commit_spins_max};
   std::atomic<std::uint64_t> written_;
   std::atomic<std::uint64_t> synced_through_{0};
   BreakableMutex sync_mutex_;

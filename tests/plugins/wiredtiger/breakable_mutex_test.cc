@@ -11,8 +11,12 @@
 namespace ringwright {
 namespace {
 
-TEST(BreakableMutexTest, one_at_a_time) {
-  BreakableMutex mutex;
+class BreakableMutexTest : public testing::TestWithParam<int> {};
+
+INSTANTIATE_TEST_SUITE_P(Spins, BreakableMutexTest, testing::Values(0, 200));
+
+TEST_P(BreakableMutexTest, one_at_a_time) {
+  BreakableMutex mutex(GetParam());
   constexpr int rounds = 20'000;
   int counted = 0;  // not atomic
   std::vector<std::thread> threads;
@@ -28,8 +32,8 @@ TEST(BreakableMutexTest, one_at_a_time) {
   EXPECT_EQ(counted, 4 * rounds);
 }
 
-TEST(BreakableMutexTest, broken_it_sends_waiters_away_until_it_is_mended) {
-  BreakableMutex mutex;
+TEST_P(BreakableMutexTest, broken_it_sends_waiters_away_until_it_is_mended) {
+  BreakableMutex mutex(GetParam());
   std::optional<BreakableMutex::Hold> holder(std::in_place, mutex);
   std::atomic<int> arrived{0};
   std::atomic<int> refused{0};
