@@ -159,13 +159,14 @@ Status Connection::close() {
   }
   std::promise<Status> promise;
   std::future<Status> closed = promise.get_future();
+  std::thread closer;
   try {
     // All that the connection still calls lives as long as this.
-    std::thread([connection, events = events_, files = files_,
-                 done = std::move(promise)]() mutable {
-      const int error = connection->close(connection, nullptr);
-      done.set_value(ringwright::to_status(error, "close", events->trouble()));
-    }).detach();
+    closer = std::thread(
+        [connection, events = events_, files = files_, done = std::move(promise)]() mutable {
+          const int error = connection->close(connection, nullptr);
+          done.set_value(ringwright::to_status(error, "close", events->trouble()));
+        });
   } catch (const std::system_error&) {
     sever();
     return leave_closed();  // no thread to be had
@@ -173,8 +174,11 @@ Status Connection::close() {
   const std::chrono::nanoseconds wait(patience_);
   while (closed.wait_for(wait) != std::future_status::ready) {
     if (trouble() == Trouble::none) continue;
-    if (severed_ || !sever()) return leave_closed();
+    if (!severed_ && sever()) continue;
+    closer.detach();
+    return leave_closed();
   }
+  closer.join();
   // Trouble was told when it happened.
   return severed_ ? ok_status() : closed.get();
 }

@@ -90,6 +90,7 @@ bool Instance::shut() {
 }
 
 Status Instance::disconnect() {
+  if (!serves_.load()) caretaker_.stop();
   gate_.forget_sessions();
   const std::shared_ptr<Connection> connection = std::exchange(connection_, nullptr);
   if (!connection || connection.use_count() > 1) return ok_status();
@@ -107,7 +108,6 @@ std::uint64_t Instance::leave() {
 void Instance::retire() {
   serves_.store(false);
   if (connection_) connection_->retire();
-  caretaker_.stop_within(0);  // is waited for when it is destroyed
 }
 
 // --- who may go on ---

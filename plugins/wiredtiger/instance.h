@@ -70,7 +70,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   // Returns once no call is inside, and none gets in. False when there was trouble and one is still
   // inside after the store's patience.
   bool shut();
-  // Once shut. With iterators left, the last of them closes the connection.
+  // Once shut. With iterators left, the last of them closes the connection. Retired, it leaves no
+  // thread.
   Status disconnect();
   // With calls inside: it stays until the process ends. Answers the last number that it gave. The
   // directory is free for others if `is_severed`.
