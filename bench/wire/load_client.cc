@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <deque>
+#include <optional>
 
 #include "bench/bench_support.h"
 #include "bench/wire/interrupt.h"
@@ -50,11 +51,54 @@ std::string LoadResult::complaint() const {
   return text;
 }
 
+namespace {
+
+// The context that each key's last put answered with. They lie all over a memory larger than a
+// cache, so each has its bytes where its number says, and can be asked for ahead.
+class Contexts {
+ public:
+  explicit Contexts(std::size_t keys) : count_(keys), bytes_(keys * stride_, '\0') {}
+
+  ByteView of(std::size_t key) const {
+    std::uint32_t size = 0;
+    std::memcpy(&size, at(key), sizeof(size));
+    return {at(key) + sizeof(size), size};
+  }
+  void set(std::size_t key, ByteView context) {
+    while (sizeof(std::uint32_t) + context.size() > stride_) widen();
+    const auto size = static_cast<std::uint32_t>(context.size());
+    std::memcpy(at(key), &size, sizeof(size));
+    std::memcpy(at(key) + sizeof(size), context.data(), context.size());
+  }
+  void prefetch(std::size_t key) const {
+    for (std::size_t offset = 0; offset < stride_; offset += cache_line_bytes)
+      __builtin_prefetch(at(key) + offset);
+  }
+
+ private:
+  static constexpr std::size_t cache_line_bytes = 64;
+
+  char* at(std::size_t key) { return bytes_.data() + key * stride_; }
+  const char* at(std::size_t key) const { return bytes_.data() + key * stride_; }
+  void widen() {
+    Bytes wider(count_ * (stride_ + cache_line_bytes), '\0');
+    for (std::size_t key = 0; key < count_; ++key)
+      std::memcpy(wider.data() + key * (stride_ + cache_line_bytes), at(key), stride_);
+    bytes_ = std::move(wider);
+    stride_ += cache_line_bytes;
+  }
+
+  std::size_t count_;
+  std::size_t stride_ = 3 * cache_line_bytes;
+  Bytes bytes_;
+};
+
+}  // namespace
+
 // The key space, and what is remembered of each key.
 class LoadClient::Keys {
  public:
-  explicit Keys(const LoadSettings& settings)
-      : random_(settings.seed, "load client"), contexts_(settings.contexts) {
+  explicit Keys(const LoadSettings& settings) : random_(settings.seed, "load client") {
     names_.resize(settings.keys * key_bytes);
     for (std::size_t i = 0; i < settings.keys; ++i) {
       const std::string number = std::to_string(i);
@@ -62,8 +106,8 @@ class LoadClient::Keys {
       std::memcpy(names_.data() + (i + 1) * key_bytes - number.size(), number.data(),
                   number.size());
     }
-    if (contexts_) {
-      context_.resize(settings.keys);
+    if (settings.contexts) {
+      contexts_.emplace(settings.keys);
       busy_.resize(settings.keys);
     }
     for (std::size_t i = 0; i < filler_bytes + settings.value_bytes; ++i)
@@ -75,23 +119,18 @@ class LoadClient::Keys {
   ByteView name(std::size_t key) const {
     return ByteView(names_).substr(key * key_bytes, key_bytes);
   }
-  ByteView context(std::size_t key) const {
-    return contexts_ ? ByteView(context_[key]) : ByteView();
-  }
+  ByteView context(std::size_t key) const { return contexts_ ? contexts_->of(key) : ByteView(); }
 
   std::size_t draw() { return random_.below(count()); }
-  // A key to put; where that matters, one that no other put is outstanding for. Contexts lie all
-  // over the memory, so keys are drawn some puts ahead and theirs are near when it is their turn.
+  // A key to put; where that matters, one that no other put is outstanding for. Keys are drawn some
+  // puts ahead, so that their contexts are near when it is their turn.
   std::size_t draw_put() {
     if (!contexts_) return draw();
     do {
       ahead_.push_back(draw_idle());
       begin_put(ahead_.back());
-      __builtin_prefetch(&context_[ahead_.back()]);
+      contexts_->prefetch(ahead_.back());
     } while (ahead_.size() <= std::min(drawn_ahead, count() / 4));
-    const ByteView soon = context_[ahead_[ahead_.size() / 2]];
-    for (std::size_t at = 0; at < soon.size(); at += cache_line_bytes)
-      __builtin_prefetch(soon.data() + at);
     const std::size_t key = ahead_.front();
     ahead_.pop_front();
     return key;
@@ -106,7 +145,7 @@ class LoadClient::Keys {
   void end_put(std::size_t key, const Reply& reply) {
     if (!contexts_) return;
     busy_[key] = false;
-    if (reply.error.empty()) context_[key] = reply.context;
+    if (reply.error.empty()) contexts_->set(key, reply.context);
   }
 
   // The key, and random bytes that no compression makes smaller. Valid until the next call.
@@ -123,7 +162,6 @@ class LoadClient::Keys {
 
  private:
   static constexpr std::size_t drawn_ahead = 8;
-  static constexpr std::size_t cache_line_bytes = 64;
 
   std::size_t draw_idle() {
     std::size_t key = draw();
@@ -135,9 +173,8 @@ class LoadClient::Keys {
   }
 
   SeededRandom random_;
-  const bool contexts_;
   Bytes names_;
-  std::vector<Bytes> context_;
+  std::optional<Contexts> contexts_;
   std::vector<bool> busy_;
   std::deque<std::size_t> ahead_;  // marked as busy already
   Bytes filler_;
