@@ -127,12 +127,14 @@ inline bool load_raw_varint(const char*& at, std::uint64_t& raw) {
   at += (std::countr_zero(last) >> 3) + 1;
   return true;
 }
+// The value of what `load_raw_varint` read.
 constexpr std::uint64_t varint_value(std::uint64_t raw) {
   // Seven bits of each byte, then fourteen of each pair, then twenty-eight of each four.
   raw = (raw & 0x007f007f007f007f) | (raw & 0x7f007f007f007f00) >> 1;
   raw = (raw & 0x00003fff00003fff) | (raw & 0x3fff00003fff0000) >> 2;
   return (raw & 0x0fffffff) | (raw & 0x0fffffff00000000) >> 4;
 }
+// Both in one.
 inline bool load_varint(const char*& at, std::uint64_t& value) {
   std::uint64_t raw = 0;
   if (!load_raw_varint(at, raw)) return false;
@@ -157,6 +159,7 @@ class Decoder {
   std::uint64_t u64() { return in_order(take_raw<8>(), std::endian::little); }
   std::uint64_t u64_big_endian() { return in_order(take_raw<8>(), std::endian::big); }
 
+  // Always inlined: most varints are one byte, and a call takes longer than that.
   [[gnu::always_inline]] std::uint64_t varint() {
     const bool is_short = at_ != end_ && static_cast<std::uint8_t>(*at_) < 0x80;
     return is_short ? static_cast<std::uint8_t>(*at_++) : long_varint();

@@ -13,11 +13,7 @@ const bool is_wide = has_wide_hash();
 
 }  // namespace
 
-std::uint64_t hash64(ByteView bytes) {
-  if (bytes.size() > wide_hash_bytes_min && is_wide)
-    return wide_hash64(bytes.data(), bytes.size(), 0);
-  return XXH3_64bits(bytes.data(), bytes.size());
-}
+std::uint64_t hash64(ByteView bytes) { return hash64(bytes, 0); }
 
 std::uint64_t hash64(ByteView bytes, std::uint64_t seed) {
   if (bytes.size() > wide_hash_bytes_min && is_wide)

@@ -13,7 +13,7 @@ namespace ringwright {
 bool has_wide_hash() { return __builtin_cpu_supports("avx2") != 0; }
 
 std::uint64_t wide_hash64(const void* bytes, std::size_t size, std::uint64_t seed) {
-  return seed == 0 ? XXH3_64bits(bytes, size) : XXH3_64bits_withSeed(bytes, size, seed);
+  return XXH3_64bits_withSeed(bytes, size, seed);
 }
 #else
 bool has_wide_hash() { return false; }

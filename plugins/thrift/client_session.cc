@@ -21,6 +21,7 @@ constexpr std::size_t batch_answer_bytes_max =
 constexpr std::size_t error_bytes = 4096;
 // What a buffer of an answer may keep for the next one.
 constexpr std::size_t spare_bytes_max = 4096;
+// Of slots, half of which are in use.
 constexpr std::size_t spare_slots_max = 256;
 constexpr std::size_t slots_min = 4;
 // Of a name in an answer that tells that there is no such method.

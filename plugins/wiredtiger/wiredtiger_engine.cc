@@ -14,7 +14,7 @@ WiredtigerEngine::WiredtigerEngine(Nanoseconds patience) {
 
 WiredtigerEngine::~WiredtigerEngine() { close().ignore("nobody is left to tell"); }
 
-// An instance that is not left behind is replaced before calls were let in: nobody has met it.
+// What is replaced was left behind and is never freed, so calls that have found it may go on.
 void WiredtigerEngine::replace_instance(std::uint64_t start, Trouble expected) {
   instance_ = std::make_shared<Instance>(store_, start, expected);
   current_.store(instance_.get(), std::memory_order_release);
@@ -87,7 +87,7 @@ Status WiredtigerEngine::open_locked(const EngineContext& context) {
       [path] { return disk_space(path).free_bytes; }, store_->clock);
   const Status opened = open_connection(context);
   if (!opened.is_ok()) {
-    replace_instance(0, Trouble::none);
+    instance_->disconnect().ignore("why the opening failed is told");
     lock_.reset();
     return opened;
   }

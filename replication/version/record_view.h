@@ -55,6 +55,10 @@ struct EntryView {
   }
 };
 
+// What is read without decoding it has at most so many.
+constexpr std::size_t viewed_entries_max = 8;
+constexpr std::size_t viewed_siblings_max = 4;
+
 // A record of kind `siblings` of the ordinary sort, read without an allocation: few entries, few
 // siblings and at least one, no detached dots. The bytes must outlive it.
 class SiblingsView {
@@ -80,10 +84,10 @@ class SiblingsView {
   // In unions, for most of their places are never needed, and a record is read several times for
   // each put.
   union {
-    std::array<EntryView, 8> entries_;
+    std::array<EntryView, viewed_entries_max> entries_;
   };
   union {
-    std::array<SiblingView, 4> siblings_;
+    std::array<SiblingView, viewed_siblings_max> siblings_;
   };
   std::size_t entry_count_ = 0;
   std::size_t sibling_count_ = 0;

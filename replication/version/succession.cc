@@ -8,8 +8,6 @@
 namespace ringwright {
 namespace {
 
-constexpr std::size_t entries_told_max = 8;
-
 bool find_body(Decoder& in) {
   if (in.left() < checked_from) return false;
   in.take(checked_from);
@@ -25,11 +23,11 @@ Succession find_succession(ByteView newer, ByteView older, const std::optional<A
   Decoder in_older(older);
   if (!find_body(in) || !find_body(in_older)) return untold;
   const std::uint64_t count = in.varint();
-  if (count > entries_told_max) return untold;
+  if (count > viewed_entries_max) return untold;
 
   Succession found{.is_told = true};
   // Of the older vector, by the newer one's entries; 0 where it does not name the actor.
-  std::array<std::uint64_t, entries_told_max> raw_counters_before;
+  std::array<std::uint64_t, viewed_entries_max> raw_counters_before;
   EntryView entry;
   EntryView before{};
   std::uint64_t older_left = in_older.varint();

@@ -307,7 +307,8 @@ TEST(LoadClientTest, HandsBackTheNewestContextAndNeverPutsAKeyTwiceAtOnce) {
     }
     for (const Bytes& frame : frames) {
       const Call call = *decode_call(without_length(frame));
-      const Bytes context = "context " + std::to_string(++counter);
+      ++counter;  // of every length up to a thousand, so that places must grow
+      const Bytes context = "context " + std::to_string(counter) + Bytes(counter % 1000, 'c');
       newest[Bytes(call.key)] = context;
       being_put.erase(Bytes(call.key));
       encode_put_reply_with_context(out, call, context);

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <limits>
 #include <vector>
 
@@ -52,6 +53,27 @@ TEST(Coding, varint_before_other_bytes_comes_back_and_takes_only_its_own) {
     Decoder endless(without_end);
     EXPECT_EQ(endless.varint(), 0u);
     EXPECT_TRUE(endless.failed());
+  }
+}
+
+TEST(Coding, raw_varints_order_as_their_values_do) {
+  std::vector<std::uint64_t> values = {0, 1};
+  for (int bit = 1; bit < 56; ++bit)
+    for (const std::uint64_t around : {-1, 0, 1, 77})
+      values.push_back((std::uint64_t{1} << bit) + around);
+  std::sort(values.begin(), values.end());
+  std::uint64_t last = 0;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] >> 56 != 0) break;
+    Bytes out;
+    put_varint(out, values[i]);
+    out.append(varint_ahead_bytes, '\xff');
+    const char* at = out.data();
+    std::uint64_t raw = 0;
+    ASSERT_TRUE(load_raw_varint(at, raw)) << values[i];
+    EXPECT_EQ(varint_value(raw), values[i]);
+    EXPECT_TRUE(i == 0 || (last < raw) == (values[i - 1] < values[i])) << values[i];
+    last = raw;
   }
 }
 
