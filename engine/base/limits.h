@@ -103,6 +103,8 @@ constexpr std::size_t name_bytes_max = 64;
 constexpr std::size_t manifest_bytes_max = 64 * 1024;
 constexpr std::size_t local_nodes_max = 64;
 constexpr std::uint32_t executor_threads_max = 64;
+constexpr Nanoseconds idle_poll_max =
+    milliseconds(10);  // longer is not looking, but never sleeping
 
 // The memory engine's log: when it is rewritten as a snapshot (at open, in a blocking sync), how
 // large one record may be, and how much of a snapshot goes into one record.

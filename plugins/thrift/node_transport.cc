@@ -559,6 +559,8 @@ std::vector<std::pair<std::string, std::uint64_t>> NodeTransport::counters() con
   ended("frame_late", ends_.frame_late);
   ended("idle", ends_.idle);
   ended("answers_unread", ends_.unread);
+  counted.emplace_back("ringwright_loop_waits_polled_total", poller_->polled());
+  counted.emplace_back("ringwright_loop_waits_slept_total", poller_->slept());
   counted.emplace_back("ringwright_client_connections", clients_open_);
   counted.emplace_back("ringwright_client_connections_accepted_total", accepted_);
   counted.emplace_back("ringwright_client_connections_refused_total", refused_);

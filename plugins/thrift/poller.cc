@@ -1,10 +1,12 @@
 #include "plugins/thrift/poller.h"
 
-#include <sys/epoll.h>
+#include <sched.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <chrono>
 #include <ctime>
 
 #include "engine/base/check.h"
@@ -21,6 +23,11 @@ std::uint32_t bits_of(Poller::Interest interest) {
   if (interest.write) bits |= EPOLLOUT;
   if (interest.shared) bits |= EPOLLEXCLUSIVE;
   return bits;
+}
+
+// Of the time that the system sleeps by.
+Instant now() {
+  return std::chrono::nanoseconds(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
 }  // namespace
@@ -49,15 +56,43 @@ void Poller::remove(const Descriptor& socket) {
   ::epoll_ctl(epoll_.number(), EPOLL_CTL_DEL, socket.number(), nullptr);
 }
 
+// In between, others that want the processor have it: who wakes this one may be among them.
+int Poller::look(std::span<epoll_event> events, Nanoseconds at_most) {
+  const Nanoseconds window =
+      at_most < 0 ? idle_poll_.window() : std::min(at_most, idle_poll_.window());
+  if (window == 0) return 0;
+  const Instant until = now() + window;
+  do {
+    const int count =
+        ::epoll_wait(epoll_.number(), events.data(), static_cast<int>(events.size()), 0);
+    if (count != 0) {
+      ++polled_;
+      return count;
+    }
+    ::sched_yield();
+  } while (now() < until);
+  return 0;
+}
+
+int Poller::sleep(std::span<epoll_event> events, Nanoseconds at_most) {
+  timespec span{};
+  if (at_most > 0) {
+    span.tv_sec = at_most / seconds(1);
+    span.tv_nsec = at_most % seconds(1);
+  }
+  const Instant before = idle_poll_.is_on() ? now() : 0;
+  const int count = ::epoll_pwait2(epoll_.number(), events.data(), static_cast<int>(events.size()),
+                                   at_most < 0 ? nullptr : &span, nullptr);
+  if (at_most == 0) return count;
+  ++slept_;
+  if (idle_poll_.is_on()) idle_poll_.slept(now() - before);
+  return count;
+}
+
 const std::vector<Poller::Ready>& Poller::wait(Nanoseconds timeout) {
   std::array<epoll_event, events_at_once> events;
-  timespec span{};
-  if (timeout > 0) {
-    span.tv_sec = timeout / seconds(1);
-    span.tv_nsec = timeout % seconds(1);
-  }
-  const int count = ::epoll_pwait2(epoll_.number(), events.data(), static_cast<int>(events.size()),
-                                   timeout < 0 ? nullptr : &span, nullptr);
+  int count = look(events, timeout);
+  if (count == 0) count = sleep(events, timeout);
   ready_.clear();
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = events[static_cast<std::size_t>(i)];

@@ -54,6 +54,7 @@ constexpr std::array rows = {
     Row{"node", "rack", Type::text, "", "replicas are spread over racks"},
     Row{"node", "data_centre", Type::text, "", "and over data centres"},
     Row{"node", "executor_threads", Type::count, "2", "threads for engine calls that block"},
+    Row{"node", "idle_poll", Type::duration, "100us", "how long a thread looks before it sleeps"},
     Row{"listen", "client", Type::address, "127.0.0.1:7480", "where clients are heard"},
     Row{"listen", "peer", Type::address, "127.0.0.1:7481", "where other nodes are heard"},
     Row{"listen", "admin", Type::address, "127.0.0.1:7482", "metrics, health; empty: none"},
@@ -606,6 +607,9 @@ Status Settings::check(Registry& registry) const {
   RW_TRY(above("cluster.partitions", limits::partitions_max));
   RW_TRY(above("node.shards", limits::shards_max));
   RW_TRY(above("node.executor_threads", limits::executor_threads_max));
+  if (duration("node.idle_poll") > limits::idle_poll_max)
+    return {Code::invalid, "node.idle_poll = " + text("node.idle_poll") + ": at most " +
+                               format_duration(limits::idle_poll_max) + " is possible"};
   if (number("cluster.partitions") < number("cluster.nodes"))
     return {Code::invalid, "cluster.partitions = " + text("cluster.partitions") +
                                ": every node needs one; raise it to cluster.nodes or above"};

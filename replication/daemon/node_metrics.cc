@@ -28,6 +28,8 @@ constexpr std::array helps = {
     Help{"ringwright_fallback_rows_delivered_total",
          "Rows that a stand-in handed to the primaries of their key."},
     Help{"ringwright_loop_messages_sent_total", "Messages handed to the transport."},
+    Help{"ringwright_loop_waits_polled_total", "Waits that ended while the loop still looked."},
+    Help{"ringwright_loop_waits_slept_total", "Waits for which the loop slept."},
     Help{"ringwright_loop_wake_ups_total", "Rounds of the shards' loops."},
     Help{"ringwright_malformed_requests_total", "Frames of clients that could not be read."},
     Help{"ringwright_peer_links_open", "Connections to other members that stand."},

@@ -258,6 +258,7 @@ Status NodeService::Body::start_runner() {
   options.map = map_;
   options.member = member_;
   options.shards = static_cast<std::uint32_t>(settings_.number("node.shards"));
+  options.idle_poll = settings_.duration("node.idle_poll");
   options.clock = clock_;
   options.events = events_;
   auto opened = open_port(*port_, options, links_);

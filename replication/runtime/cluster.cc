@@ -157,6 +157,7 @@ Result<NodePort::Opened> Cluster::Body::open_port(std::size_t member) {
   options.map = map_;
   options.member = static_cast<std::uint32_t>(member);
   options.shards = static_cast<std::uint32_t>(settings_.number("node.shards"));
+  options.idle_poll = settings_.duration("node.idle_poll");
   options.clock = clock_;
   return ringwright::open_port(*slots_[member].port, options, links_);
 }

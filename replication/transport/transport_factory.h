@@ -36,6 +36,9 @@ class NodePort {
     std::uint32_t member = 0;  // which of the members this is
     std::uint32_t shards = 1;
     ConnectionBounds bounds;
+    // How long at most a thread that has nothing to do looks for messages before it sleeps, where
+    // the transport can look.
+    Nanoseconds idle_poll = 0;
     std::shared_ptr<Clock> clock;
     std::shared_ptr<EventLog> events;  // none: nobody wants to know
   };

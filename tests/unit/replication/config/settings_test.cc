@@ -211,6 +211,7 @@ TEST_F(SettingsTest, HowValuesFitTogether) {
   refused("cluster.partitions=2", "cluster.partitions");
   refused("membership.suspect_after=100ms", "ping_interval");
   refused("client.timeout=0s", "above zero");
+  refused("node.idle_poll=11ms", "at most 10ms");
   refused("keyspace.default.record_bytes_max=8MiB", "must fit a frame");
 }
 
