@@ -1,6 +1,7 @@
 // The quorum path of real nodes, beside its ceiling: three `ringwrightd` processes and the three of
-// the sketch (bench/wire/sketch_node.h) take turns under one load client. n=3 r=2 w=2, every
-// replica asked, over TCP on this machine.
+// the sketch (bench/wire/sketch_node.h) take turns under one load client; the sketch twice, once
+// sleeping whenever there is nothing to do and once looking first, as nodes do by `node.idle_poll`.
+// n=3 r=2 w=2, every replica asked, over TCP on this machine.
 //
 // Usage: cluster_path [--ringwrightd PATH] [--dir /tmp] [--durability none] [--seconds 2]
 //                     [--repeats 7] [--keys 100000] [--value-bytes 100] [--seed 42]
@@ -23,6 +24,9 @@
 
 namespace ringwright::bench {
 namespace {
+
+// As nodes look, unless they are told otherwise.
+constexpr Nanoseconds sketch_idle_poll = microseconds(100);
 
 struct Scenario {
   std::string name;
@@ -67,14 +71,18 @@ void run(const Options& options, const Scenario& scenario) {
   wanted.engine = scenario.engine;
   wanted.durability = scenario.durability;
   const auto cluster = need(RingwrightCluster::start(wanted), "ringwright");
-  const auto sketch = need(SketchCluster::start(), "the sketch");
+  const auto sketch = need(SketchCluster::start(0), "the sketch");
+  const auto polling = need(SketchCluster::start(sketch_idle_poll), "the polling sketch");
 
   LoadSettings load = options.load;
   load.connections = scenario.connections;
   load.window = scenario.window;
-  load.addresses = sketch->addresses();
-  const auto sketch_client =
-      need(LoadClient::connect(load, [] { return make_ringwright_codec({}); }), "the sketch");
+  const auto client_of = [&](const SketchCluster& nodes) {
+    load.addresses = nodes.addresses();
+    return need(LoadClient::connect(load, [] { return make_ringwright_codec({}); }), "the sketch");
+  };
+  const auto sketch_client = client_of(*sketch);
+  const auto polling_client = client_of(*polling);
   load.addresses = cluster->addresses();
   load.contexts = scenario.resolver != "lww";
   const auto client =
@@ -89,8 +97,10 @@ void run(const Options& options, const Scenario& scenario) {
               load.contexts ? "siblings, contexts handed back" : "last write wins",
               scenario.connections, scenario.window,
               scenario.unordered_replies ? "as they come" : "in the order of the requests");
-  const std::vector<Target> targets = {{"ringwright", client.get(), cluster->processes()},
-                                       {"sketch", sketch_client.get(), sketch->processes()}};
+  const std::vector<Target> targets = {
+      {"ringwright", client.get(), cluster->processes()},
+      {"sketch", sketch_client.get(), sketch->processes()},
+      {"polling sketch", polling_client.get(), polling->processes()}};
   for (const Target& target : targets) preload(target);
   print_measured_head();
   for (const Operation operation : {Operation::put, Operation::get}) {
@@ -99,7 +109,8 @@ void run(const Options& options, const Scenario& scenario) {
       print_measured(targets[i].name, operation, samples[i]);
       print_nodes(samples[i]);
     }
-    print_ratio("ringwright", samples[0], "sketch", samples[1]);
+    for (std::size_t i = 1; i < targets.size(); ++i)
+      print_ratio("ringwright", samples[0], targets[i].name, samples[i]);
     if (options.profile) print_profile(targets[0], operation, options.duration);
   }
 }

@@ -2,7 +2,7 @@
 // bench/wire/sketch_node.h), driven over TCP by the load client that drives real nodes too.
 //
 // Usage: quorum_sketch [--connections 4] [--window 16] [--seconds 2] [--repeats 5] [--keys 100000]
-//                      [--value-bytes 100] [--seed 42] [--profile]
+//                      [--value-bytes 100] [--seed 42] [--idle-poll 0s] [--profile]
 #include <chrono>
 #include <cstdio>
 #include <string>
@@ -13,6 +13,7 @@
 #include "bench/wire/measured_run.h"
 #include "bench/wire/profile.h"
 #include "bench/wire/sketch_node.h"
+#include "engine/base/units.h"
 
 namespace ringwright::bench {
 namespace {
@@ -28,7 +29,9 @@ void run(int argc, char** argv) {
   const auto duration = std::chrono::milliseconds(static_cast<long>(seconds * 1000));
   const auto repeats = number_argument(argc, argv, "repeats", 5);
 
-  const auto cluster = need(SketchCluster::start(), "the sketch");
+  const auto idle_poll =
+      need(parse_duration(argument(argc, argv, "idle-poll", "0s")), "--idle-poll");
+  const auto cluster = need(SketchCluster::start(idle_poll), "the sketch");
   settings.addresses = cluster->addresses();
   const auto client =
       need(LoadClient::connect(settings, [] { return make_ringwright_codec({}); }), "the sketch");

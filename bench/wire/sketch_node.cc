@@ -1,10 +1,13 @@
 #include "bench/wire/sketch_node.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 
+#include <chrono>
 #include <cstring>
+#include <span>
 #include <unordered_map>
 
 #include "bench/wire/interrupt.h"
@@ -49,8 +52,10 @@ struct KeyHash {
 
 class SketchNode::Loop {
  public:
-  Loop(ReservedPort clients, std::array<Descriptor, sketch_nodes> peers)
-      : listener_(std::move(clients)), epoll_(::epoll_create1(EPOLL_CLOEXEC)) {
+  Loop(ReservedPort clients, std::array<Descriptor, sketch_nodes> peers, Nanoseconds idle_poll)
+      : listener_(std::move(clients)),
+        epoll_(::epoll_create1(EPOLL_CLOEXEC)),
+        idle_poll_(idle_poll) {
     watch(listener_.socket.get(), nullptr, EPOLL_CTL_ADD, EPOLLIN);
     for (Descriptor& peer : peers)
       if (peer.is_open()) peers_.push_back(add(std::move(peer), true));
@@ -59,7 +64,7 @@ class SketchNode::Loop {
   Status serve() {
     while (!interrupted()) {
       std::array<epoll_event, 64> events;
-      const int count = ::epoll_wait(epoll_.get(), events.data(), events.size(), epoll_wait_ms);
+      const int count = wait(events);
       if (count < 0 && errno != EINTR) return {Code::io_error, "epoll_wait failed"};
       for (int i = 0; i < count; ++i) {
         const epoll_event& event = events[static_cast<std::size_t>(i)];
@@ -101,6 +106,23 @@ class SketchNode::Loop {
     Bytes key;
     Bytes value;
   };
+
+  // Looks before it sleeps, if it is to, and gives the processor away in between.
+  int wait(std::span<epoll_event> events) {
+    const auto wait_ms = [&](int at_most) {
+      return ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), at_most);
+    };
+    if (idle_poll_ > 0) {
+      using std::chrono::steady_clock;
+      const auto until = steady_clock::now() + std::chrono::nanoseconds(idle_poll_);
+      do {
+        const int count = wait_ms(0);
+        if (count != 0) return count;
+        ::sched_yield();
+      } while (steady_clock::now() < until);
+    }
+    return wait_ms(epoll_wait_ms);
+  }
 
   void watch(int fd, Connection* connection, int change, std::uint32_t wanted) {
     epoll_event event{};
@@ -296,6 +318,7 @@ class SketchNode::Loop {
 
   ReservedPort listener_;
   Descriptor epoll_;
+  const Nanoseconds idle_poll_;
   std::vector<std::unique_ptr<Connection>> connections_;
   std::vector<Connection*> peers_;
   std::vector<Connection*> to_flush_;
@@ -304,8 +327,9 @@ class SketchNode::Loop {
   std::unordered_map<Bytes, Bytes, KeyHash, std::equal_to<>> values_;
 };
 
-SketchNode::SketchNode(ReservedPort clients, std::array<Descriptor, sketch_nodes> peers)
-    : loop_(std::make_unique<Loop>(std::move(clients), std::move(peers))) {}
+SketchNode::SketchNode(ReservedPort clients, std::array<Descriptor, sketch_nodes> peers,
+                       Nanoseconds idle_poll)
+    : loop_(std::make_unique<Loop>(std::move(clients), std::move(peers), idle_poll)) {}
 SketchNode::~SketchNode() = default;
 Status SketchNode::serve() { return loop_->serve(); }
 
@@ -328,7 +352,7 @@ Result<std::array<Descriptor, 2>> make_link() {
 
 }  // namespace
 
-Result<std::unique_ptr<SketchCluster>> SketchCluster::start() {
+Result<std::unique_ptr<SketchCluster>> SketchCluster::start(Nanoseconds idle_poll) {
   std::array<std::array<Descriptor, sketch_nodes>, sketch_nodes> links;
   std::array<ReservedPort, sketch_nodes> clients;
   std::unique_ptr<SketchCluster> cluster(new SketchCluster());
@@ -352,7 +376,7 @@ Result<std::unique_ptr<SketchCluster>> SketchCluster::start() {
         clients[j].socket.close();
         for (Descriptor& end : links[j]) end.close();
       }
-      SketchNode node(std::move(clients[i]), std::move(links[i]));
+      SketchNode node(std::move(clients[i]), std::move(links[i]), idle_poll);
       const Status status = node.serve();
       // That a peer or the parent is gone is how such a node ends.
       if (!status.is_ok() && status.code() != Code::closed) {

@@ -7,6 +7,7 @@
 
 #include "bench/wire/socket.h"
 #include "engine/base/status.h"
+#include "engine/base/time.h"
 
 namespace ringwright::bench {
 
@@ -21,8 +22,10 @@ constexpr std::size_t sketch_nodes = 3;
 // connection carries requests and answers of both directions.
 class SketchNode {
  public:
-  // `peers[i]` is the connection to node i; that of the node itself is closed.
-  SketchNode(ReservedPort clients, std::array<Descriptor, sketch_nodes> peers);
+  // `peers[i]` is the connection to node i; that of the node itself is closed. `idle_poll`: how
+  // long it looks for more before it sleeps, as `node.idle_poll` of a real node.
+  SketchNode(ReservedPort clients, std::array<Descriptor, sketch_nodes> peers,
+             Nanoseconds idle_poll);
   ~SketchNode();
 
   // Serves until a peer is gone or the program is interrupted. An error says what was malformed.
@@ -36,7 +39,7 @@ class SketchNode {
 // Three such nodes, each a process of its own that ends with this object, or with its parent.
 class SketchCluster {
  public:
-  static Result<std::unique_ptr<SketchCluster>> start();
+  static Result<std::unique_ptr<SketchCluster>> start(Nanoseconds idle_poll);
   ~SketchCluster();
 
   const std::vector<std::string>& addresses() const { return addresses_; }
