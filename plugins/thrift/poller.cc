@@ -61,17 +61,20 @@ int Poller::look(std::span<epoll_event> events, Nanoseconds at_most) {
   const Nanoseconds window =
       at_most < 0 ? idle_poll_.window() : std::min(at_most, idle_poll_.window());
   if (window == 0) return 0;
-  const Instant until = now() + window;
-  do {
+  Instant until = 0;  // not yet known: mostly the first look is the last
+  for (;;) {
     const int count =
         ::epoll_wait(epoll_.number(), events.data(), static_cast<int>(events.size()), 0);
     if (count != 0) {
       ++polled_;
       return count;
     }
+    if (until == 0)
+      until = now() + window;
+    else if (now() >= until)
+      return 0;
     ::sched_yield();
-  } while (now() < until);
-  return 0;
+  }
 }
 
 int Poller::sleep(std::span<epoll_event> events, Nanoseconds at_most) {
