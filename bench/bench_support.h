@@ -113,10 +113,18 @@ inline bool has_flag(int argc, char** argv, std::string_view name) {
 }
 
 // Ends the benchmark when something that it needs did not work: there is nothing to measure then.
-inline void require(bool ok, const std::string& what) {
-  if (ok) return;
+[[noreturn]] inline void give_up(const std::string& what) {
   std::fprintf(stderr, "benchmark stopped: %s\n", what.c_str());
   std::exit(1);
+}
+
+inline void require(bool ok, const std::string& what) {
+  if (!ok) give_up(what);
+}
+
+// Where time is measured: makes no string of `what` unless it is needed.
+inline void require(bool ok, const char* what) {
+  if (!ok) give_up(what);
 }
 
 // An empty directory below `parent`, for this process alone.

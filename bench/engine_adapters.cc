@@ -105,7 +105,9 @@ class Sides {
     return rows;
   }
 
-  static void require_ok(const Status& status) { require(status.is_ok(), status.to_string()); }
+  static void require_ok(const Status& status) {
+    if (!status.is_ok()) give_up(status.to_string());
+  }
 
  private:
   void open_engine(const Subject& subject, Durability durability) {
@@ -153,7 +155,7 @@ std::uint64_t write_rows(StorageEngine& engine, std::span<Bytes> keys, std::span
   WriteBatch batch;
   for (std::size_t i = 0; i < keys.size(); ++i) batch.put(std::move(keys[i]), std::move(values[i]));
   const auto written = engine.write(batch, MayBlock::yes);
-  require(written.has_value(), written.status().to_string());
+  if (!written) give_up(written.error().to_string());
   return *written;
 }
 
@@ -168,7 +170,8 @@ void scan_some(StorageEngine& engine, const Bytes& start) {
   std::size_t rows = 0;
   for (; cursor->valid() && rows < scan_rows; cursor->next(), ++rows)
     bytes += cursor->key().size() + cursor->value().size();
-  require(cursor->status().is_ok() && bytes > 0, cursor->status().to_string());
+  Sides::require_ok(cursor->status());
+  require(bytes > 0, "nothing to scan");
 }
 
 // Reads come first, while both databases are still the same files.

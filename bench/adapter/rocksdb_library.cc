@@ -8,7 +8,9 @@
 namespace ringwright::bench {
 namespace {
 
-void require_ok(const rocksdb::Status& status) { require(status.ok(), status.ToString()); }
+void require_ok(const rocksdb::Status& status) {
+  if (!status.ok()) give_up(status.ToString());
+}
 
 class RocksdbSession final : public Library::Session {
  public:

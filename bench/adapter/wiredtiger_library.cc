@@ -12,7 +12,7 @@ constexpr const char* cache_bytes = "1GiB";
 constexpr const char* native_cache_bytes = "1073741824";
 
 void require_ok(int error, const char* what) {
-  require(error == 0, std::string("WiredTiger: ") + what + ", error " + std::to_string(error));
+  if (error != 0) give_up(std::string("WiredTiger: ") + what + ", error " + std::to_string(error));
 }
 
 // Found at run time, as the plugin is: nothing but the plugin links this library.
