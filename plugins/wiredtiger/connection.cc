@@ -25,7 +25,16 @@ constexpr std::string_view log_file_prefix = "WiredTigerLog.";
 constexpr std::uintmax_t log_head_bytes = 128;
 constexpr std::uintmax_t completed_log_bytes = 4096;
 
-bool sync_file(const std::string& path) {
+std::vector<std::filesystem::path> log_files(const std::string& directory, std::error_code& error) {
+  std::vector<std::filesystem::path> found;
+  const std::filesystem::directory_iterator end;
+  for (std::filesystem::directory_iterator at(directory, error); !error && at != end;
+       at.increment(error))
+    if (at->path().filename().string().starts_with(log_file_prefix)) found.push_back(at->path());
+  return found;
+}
+
+bool sync_file(const std::filesystem::path& path) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   // Removed meanwhile: an earlier checkpoint has all of it.
   if (file < 0) return errno == ENOENT;
@@ -40,9 +49,7 @@ bool sync_file(const std::string& path) {
 bool sync_logs(const std::string& directory) {
   std::error_code error;
   bool synced = true;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error))
-    if (entry.path().filename().string().starts_with(log_file_prefix))
-      synced = sync_file(entry.path()) && synced;
+  for (const auto& log : log_files(directory, error)) synced = sync_file(log) && synced;
   return synced && !error;
 }
 
@@ -50,14 +57,27 @@ bool sync_logs(const std::string& directory) {
 // between, its recovery reads behind the end and gives up; zeros there are what it looks for.
 Status complete_logs(const std::string& directory) {
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(directory, error)) {
-    if (!entry.path().filename().string().starts_with(log_file_prefix)) continue;
-    if (entry.file_size(error) != log_head_bytes || error) continue;
-    std::filesystem::resize_file(entry.path(), completed_log_bytes, error);
+  for (const auto& log : log_files(directory, error)) {
+    if (std::filesystem::file_size(log, error) != log_head_bytes || error) continue;
+    std::filesystem::resize_file(log, completed_log_bytes, error);
     if (error) break;
   }
   if (!error) return ok_status();
   return {Code::io_error, "look through the logs of '" + directory + "': " + error.message()};
+}
+
+// WiredTiger reads its logs to their ends when it opens, also the one that it is about to write,
+// and the system keeps what was read ahead in folios of megabytes. A record that is written into
+// one of those walks over all its blocks, which takes longer than all the rest of a small write.
+// Folios that come with the writes are small.
+void uncache_logs(const std::string& directory) {
+  std::error_code ignored;
+  for (const auto& log : log_files(directory, ignored)) {
+    const int file = ::open(log.c_str(), O_RDONLY | O_CLOEXEC);
+    if (file < 0) continue;
+    ::posix_fadvise(file, 0, 0, POSIX_FADV_DONTNEED);
+    ::close(file);
+  }
 }
 
 // What opening finds wrong is damage, unless it is the options, which were checked as far as they
@@ -134,6 +154,7 @@ Status Connection::connect(const WiredtigerOptions& options) {
     connection_ = nullptr;
     return to_open_status(error, directory_, trouble());
   }
+  uncache_logs(directory_);
   WT_SESSION* session = nullptr;
   error = connection_->open_session(connection_, nullptr, nullptr, &session);
   if (error == 0) error = session->create(session, rows_table, options.table.c_str());

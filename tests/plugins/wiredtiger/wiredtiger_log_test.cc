@@ -1,3 +1,9 @@
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/mman.h>
+#include <sys/vfs.h>
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "engine/base/limits.h"
@@ -7,6 +13,21 @@
 
 namespace ringwright {
 namespace {
+
+// How much of a file the system has in memory.
+std::size_t cached_bytes(const std::filesystem::path& path) {
+  const std::size_t size = std::filesystem::file_size(path);
+  const auto page = static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+  std::vector<unsigned char> is_cached((size + page - 1) / page);
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  void* const at = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, file, 0);
+  RW_CHECK(at != MAP_FAILED && ::mincore(at, size, is_cached.data()) == 0);
+  ::munmap(at, size);
+  ::close(file);
+  return page * static_cast<std::size_t>(
+                    std::count_if(is_cached.begin(), is_cached.end(),
+                                  [](unsigned char each) { return (each & 1) != 0; }));
+}
 
 TEST_F(WiredtigerTest, the_log_stays_bounded_while_it_is_written) {
   context_.options["checkpoint"] = "(wait=0,log_size=1MiB)";
@@ -40,6 +61,24 @@ TEST_F(WiredtigerTest, a_checkpoint_comes_with_time_too_and_not_without_writes) 
   EXPECT_EQ(checkpoints(), 1u) << "nothing was written";
   put("a", "2");
   EXPECT_TRUE(eventually([&] { return checkpoints() == 2; }));
+}
+
+// What a recovery has read makes each write after it dear.
+TEST_F(WiredtigerTest, an_open_leaves_no_log_that_it_has_read_in_memory) {
+  struct statfs system {};
+  ASSERT_EQ(::statfs(disk_->real_path("").c_str(), &system), 0);
+  if (system.f_type == TMPFS_MAGIC) GTEST_SKIP() << "files are nowhere but in memory";
+  ASSERT_EQ(open(), ok_status());
+  put("a", "1");
+  reopen();
+  std::size_t cached = 0;
+  std::size_t all = 0;
+  for (const auto& log : files_starting("WiredTigerLog.")) {
+    cached += cached_bytes(log);
+    all += std::filesystem::file_size(log);
+  }
+  EXPECT_GE(all, std::size_t{1} << 20);
+  EXPECT_LT(cached, std::size_t{64} << 10) << "of " << all;
 }
 
 // Power was lost right after WiredTiger had begun another log.
