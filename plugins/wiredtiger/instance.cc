@@ -244,7 +244,7 @@ Result<std::uint64_t> Instance::write_admitted(SessionGate::Call& call, const Wr
         return given_up(true);
       }
       committing = true;
-      written_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+      count_bytes(bytes);
       error = commit(*native);
       if (error == 0) return acknowledge();
     }
@@ -254,6 +254,11 @@ Result<std::uint64_t> Instance::write_admitted(SessionGate::Call& call, const Wr
     if (now >= deadline) return write_failure(error, committing, touched);
     std::this_thread::sleep_for(retry_after);
   }
+}
+
+void Instance::count_bytes(std::uint64_t bytes) {
+  written_bytes_.store(written_bytes_.load(std::memory_order_relaxed) + bytes,
+                       std::memory_order_relaxed);
 }
 
 Result<std::uint64_t> Instance::acknowledge() {
@@ -364,7 +369,7 @@ Result<std::uint64_t> Instance::drop_admitted(SessionGate::Call& call, const Key
       error = begin_drop(*native, range);
       if (error == 0) {
         committing = true;
-        written_bytes_.fetch_add(log_record_bytes, std::memory_order_relaxed);
+        count_bytes(log_record_bytes);
         error = commit(*native);
       }
       if (error == 0) return acknowledge();

@@ -96,7 +96,8 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Result<std::optional<Bytes>> get_one(WT_CURSOR* rows, const Bytes& key);
   Result<std::uint64_t> write_admitted(SessionGate::Call& call, const WriteBatch& batch);
   Status check_batch(const WriteBatch& batch);
-  // The number of a write that was committed, under the commit mutex.
+  // Under the commit mutex: before a commit, and the number of a write after it.
+  void count_bytes(std::uint64_t bytes);
   Result<std::uint64_t> acknowledge();
   Status write_failure(int error, bool committing, const Bytes* touched);
   Status check_space(NativeSession& native, std::uint64_t bytes);
@@ -117,15 +118,16 @@ class Instance : public std::enable_shared_from_this<Instance> {
   Failure failure_;                  // after which every write and sync answers it
 
   // Held over each commit. A write is numbered under it, so all writes up to a number that was read
-  // before a sync began are in that sync.
-  BreakableMutex commit_mutex_{limits::wiredtiger_commit_spins_max};
+  // before a sync began are in that sync. All that each commit changes lies in one cache line.
+  alignas(64) BreakableMutex commit_mutex_{limits::wiredtiger_commit_spins_max};
   std::atomic<std::uint64_t> written_;
-  std::atomic<std::uint64_t> synced_through_{0};
+  std::atomic<std::uint64_t> written_bytes_{0};  // changed under the commit mutex alone
+
+  alignas(64) std::atomic<std::uint64_t> synced_through_{0};
   BreakableMutex sync_mutex_;
   BreakableMutex copy_mutex_;
   std::atomic<bool> copies_files_{false};  // and is not in WiredTiger meanwhile
 
-  std::atomic<std::uint64_t> written_bytes_{0};
   std::uint64_t checkpoint_bytes_ = 0;  // of `written_bytes_`, at the last one; the caretaker's
   Instant checkpoint_time_ = 0;         // the caretaker's
 
