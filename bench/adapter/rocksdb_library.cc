@@ -53,12 +53,12 @@ class RocksdbSession final : public Library::Session {
     rocksdb::ReadOptions options;
     options.fill_cache = false;
     const std::unique_ptr<rocksdb::Iterator> cursor(db_.NewIterator(options));
-    std::size_t bytes = 0;
+    std::size_t read = 0;
     std::size_t rows = 0;
     for (cursor->Seek(start); cursor->Valid() && rows < limit; cursor->Next(), ++rows)
-      bytes += cursor->key().size() + cursor->value().size();
+      read += read_row(cursor->key().ToStringView(), cursor->value().ToStringView());
     require_ok(cursor->status());
-    return bytes;
+    return read;
   }
 
  private:
