@@ -18,5 +18,8 @@ class Clock {
 };
 
 std::shared_ptr<Clock> make_system_clock();
+// The same, as of the system's last tick where it has one: some milliseconds late, and a tenth as
+// dear to ask.
+std::shared_ptr<Clock> make_coarse_clock();
 
 }  // namespace ringwright

@@ -1,3 +1,5 @@
+#include <time.h>
+
 #include <chrono>
 
 #include "engine/base/clock.h"
@@ -10,7 +12,7 @@ std::int64_t since_epoch() {
   return std::chrono::duration_cast<Unit>(Source::now().time_since_epoch()).count();
 }
 
-class SystemClock final : public Clock {
+class SystemClock : public Clock {
  public:
   Instant now() const override {
     return since_epoch<std::chrono::nanoseconds, std::chrono::steady_clock>();
@@ -21,8 +23,22 @@ class SystemClock final : public Clock {
   }
 };
 
+#if defined(CLOCK_MONOTONIC_COARSE)
+class CoarseClock final : public SystemClock {
+ public:
+  Instant now() const override {
+    timespec time{};
+    ::clock_gettime(CLOCK_MONOTONIC_COARSE, &time);
+    return seconds(time.tv_sec) + time.tv_nsec;
+  }
+};
+#else
+using CoarseClock = SystemClock;
+#endif
+
 }  // namespace
 
 std::shared_ptr<Clock> make_system_clock() { return std::make_shared<SystemClock>(); }
+std::shared_ptr<Clock> make_coarse_clock() { return std::make_shared<CoarseClock>(); }
 
 }  // namespace ringwright

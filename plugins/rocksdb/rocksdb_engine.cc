@@ -259,7 +259,7 @@ void RocksdbEngine::keep_space(const rocksdb::Options& actual) {
           .advice = ", or set a smaller write_buffer_size",
           .look_bytes = std::min(memtable / look_part_of_memtable, limits::free_space_look_bytes),
           .look_after = limits::free_space_look_after},
-      [directory = directory_] { return disk_space(directory).free_bytes; }, make_system_clock());
+      [directory = directory_] { return disk_space(directory).free_bytes; }, make_coarse_clock());
 }
 
 // A table that cannot be read in one place is not to be trusted in others; without a table's name

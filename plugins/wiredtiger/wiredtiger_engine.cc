@@ -84,7 +84,7 @@ Status WiredtigerEngine::open_locked(const EngineContext& context) {
       SpaceReserve::Settings{.directory = path,
                              .look_bytes = limits::free_space_look_bytes,
                              .look_after = limits::free_space_look_after},
-      [path] { return disk_space(path).free_bytes; }, store_->clock);
+      [path] { return disk_space(path).free_bytes; }, make_coarse_clock());
   const Status opened = open_connection(context);
   if (!opened.is_ok()) {
     instance_->disconnect().ignore("why the opening failed is told");
