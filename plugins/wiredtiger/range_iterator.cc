@@ -1,6 +1,6 @@
 #include "plugins/wiredtiger/range_iterator.h"
 
-#include <exception>
+#include <cstring>
 #include <utility>
 
 #include "engine/iterators.h"
@@ -18,7 +18,9 @@ class RangeIterator final : public Iterator {
   RangeIterator(std::shared_ptr<Connection> connection, SessionPool::Lease lease,
                 const KeyRange& range, Direction direction)
       : connection_(std::move(connection)),
+        damage_(connection_->damage()),
         lease_(std::move(lease)),
+        rows_(lease_.rows()),
         range_(range),
         direction_(direction) {
     const Bytes& from = this->from();
@@ -27,7 +29,7 @@ class RangeIterator final : public Iterator {
     settle(position(from), way, from);
   }
   ~RangeIterator() override {
-    lease_.rows()->reset(lease_.rows());
+    rows_->reset(rows_);
     take_last_error();
   }
 
@@ -59,30 +61,29 @@ class RangeIterator final : public Iterator {
   // To the first row in the direction, which may lie outside the range.
   int position(const Bytes& from) {
     if (from.empty()) return move();
-    WT_CURSOR* const rows = lease_.rows();
     const WT_ITEM item = to_item(from);
-    rows->set_key(rows, &item);
+    rows_->set_key(rows_, &item);
     int side = 0;
-    const int error = rows->search_near(rows, &side);
+    const int error = rows_->search_near(rows_, &side);
     if (error != 0) return error;
     const bool short_of_it = forward() ? side < 0 : side >= 0;
     return short_of_it ? move() : 0;
   }
 
-  int move() {
-    WT_CURSOR* const rows = lease_.rows();
-    return forward() ? rows->next(rows) : rows->prev(rows);
-  }
+  int move() { return forward() ? rows_->next(rows_) : rows_->prev(rows_); }
 
   void step() {
     // The row that was left is not readable any more when its successor turns out to be damaged.
-    left_.assign(key_);
+    if (left_.size() == key_.size())
+      std::memcpy(left_.data(), key_.data(), key_.size());
+    else
+      left_.assign(key_);
     if (refuses(onward(), left_)) return;
     settle(move(), onward(), left_);
   }
 
   bool refuses(Way way, const Bytes& key) {
-    if (!connection_->damage().leads_there(way, key)) return false;
+    if (!damage_.leads_there(way, key)) return false;
     at_row_ = false;
     status_ = {Code::corrupt, "iterate: next to " + printable(key) + " lies a damaged block"};
     return true;
@@ -92,11 +93,10 @@ class RangeIterator final : public Iterator {
   void settle(int error, Way way, const Bytes& key) {
     at_row_ = false;
     if (error == WT_NOTFOUND) return;
-    WT_CURSOR* const rows = lease_.rows();
     WT_ITEM key_item{};
     WT_ITEM value_item{};
-    if (error == 0) error = rows->get_key(rows, &key_item);
-    if (error == 0) error = rows->get_value(rows, &value_item);
+    if (error == 0) error = rows_->get_key(rows_, &key_item);
+    if (error == 0) error = rows_->get_value(rows_, &value_item);
     if (error != 0) return fail(error, way, key);
     key_ = to_view(key_item);
     value_ = to_view(value_item);
@@ -111,11 +111,15 @@ class RangeIterator final : public Iterator {
     KeyRange suspect = range_;
     if (way == Way::after && !key.empty()) suspect.start = key + '\0';
     if (way == Way::before && !key.empty()) suspect.stop = key;
-    connection_->damage().note(way, key, std::move(suspect));
+    damage_.note(way, key, std::move(suspect));
   }
 
+  // Beside the connection's count of users, which threads write in turns, these are not looked up
+  // for each row.
   const std::shared_ptr<Connection> connection_;
+  DamagedPlaces& damage_;
   SessionPool::Lease lease_;
+  WT_CURSOR* const rows_;
   const KeyRange range_;
   const Direction direction_;
   bool at_row_ = false;

@@ -50,6 +50,7 @@ int begin_batch(NativeSession& native, const WriteBatch& batch, const Bytes*& to
   WT_CURSOR* const rows = native.rows;
   int error = session->begin_transaction(session, nullptr);
   if (error != 0) return error;
+  bool stays = false;  // the cursor at a row: an insert that succeeds leaves it at none
   for (const WriteBatch::Operation& operation : batch.operations()) {
     if (operation.key.empty()) continue;  // removes what cannot be there
     touched = &operation.key;
@@ -61,11 +62,12 @@ int begin_batch(NativeSession& native, const WriteBatch& batch, const Bytes*& to
       error = rows->insert(rows);
     } else {
       error = rows->remove(rows);
+      stays = true;
       if (error == WT_NOTFOUND) error = 0;
     }
     if (error != 0) break;
   }
-  rows->reset(rows);
+  if (stays || error != 0) rows->reset(rows);
   if (error != 0) native.roll_back();
   return error;
 }
