@@ -42,10 +42,10 @@ class ThriftPort final : public NodePort {
     shared->clock = options.clock;
     shared->events = options.events;
     Opened opened;
-    for (std::uint32_t shard = 0; shard < options.shards; ++shard)
+    for (std::uint32_t shard = 0; shard < options.shards; ++shard) {
       shared->switchboard.poller(shard).set_idle_poll(options.idle_poll);
-    for (std::uint32_t shard = 0; shard < options.shards; ++shard)
       opened.transports.push_back(std::make_unique<wire::NodeTransport>(shared, shard));
+    }
     for (std::uint32_t member = 0; member < options.map->addresses.size(); ++member)
       opened.endpoints.push_back(wire::NodeTransport::endpoint_of_member(member));
     return opened;

@@ -74,6 +74,7 @@ class RangeIterator final : public Iterator {
 
   void step() {
     // The row that was left is not readable any more when its successor turns out to be damaged.
+    // Keys mostly are as long as the one before: then the bytes are all there is to do.
     if (left_.size() == key_.size())
       std::memcpy(left_.data(), key_.data(), key_.size());
     else
@@ -114,9 +115,9 @@ class RangeIterator final : public Iterator {
     damage_.note(way, key, std::move(suspect));
   }
 
-  // Beside the connection's count of users, which threads write in turns, these are not looked up
-  // for each row.
   const std::shared_ptr<Connection> connection_;
+  // The connection's, kept here: there it lies beside the count of users, which threads write in
+  // turns.
   DamagedPlaces& damage_;
   SessionPool::Lease lease_;
   WT_CURSOR* const rows_;

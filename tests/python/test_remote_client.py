@@ -217,6 +217,26 @@ def _first(kv: rw.Client, key: bytes) -> str:
     return kv.where(key).nodes[0].node
 
 
+@pytest.mark.parametrize("idle_poll", ["10ms", "0s"])
+def test_a_node_looks_before_it_sleeps_as_it_is_told(tmp_path: Path, idle_poll: str) -> None:
+    config = {f"listen.{kind}": "127.0.0.1:0" for kind in ("client", "peer", "admin")}
+    config["node.idle_poll"] = idle_poll
+    with rw.Node.open(tmp_path / "data", config=config, engine="memory") as node:
+        with rw.Client(node.address) as kv:
+            for i in range(200):
+                kv.put(b"%d" % i, b"v")
+
+            def polled() -> float:
+                kv.put(b"k", b"v")
+                return node.metrics()["ringwright_loop_waits_polled_total"]
+
+            if idle_poll == "0s":
+                assert polled() == 0
+            else:
+                assert comes_true(lambda: polled() > 0)
+        assert node.metrics()["ringwright_loop_waits_slept_total"] > 0
+
+
 def test_a_node_opened_in_this_process(tmp_path: Path) -> None:
     config = {f"listen.{kind}": "127.0.0.1:0" for kind in ("client", "peer", "admin")}
     with rw.Node.open(tmp_path / "data", config=config, engine="memory") as node:
