@@ -325,7 +325,8 @@ TEST_P(HostileClientTest, FiveThousandConnectionsAtOnceTakeLittleMemory) {
     }
     EXPECT_TRUE(
         comes_true([&] { return node.counter("ringwright_client_connections") == wanted + 1; }));
-    EXPECT_LT((resident_bytes() - memory) / wanted, 8 * 1024u) << "bytes for each connection";
+    EXPECT_LT((std::max(resident_bytes(), memory) - memory) / wanted, 8 * 1024u)
+        << "bytes for each connection";
     // All of them at once.
     for (const auto& connection : idle) ASSERT_TRUE(connection->send(get_frame("key", 1)));
     for (const auto& connection : idle) ASSERT_TRUE(connection->frame().has_value());
