@@ -8,6 +8,7 @@
 #include <array>
 #include <charconv>
 #include <chrono>
+#include <limits>
 #include <optional>
 #include <thread>
 #include <utility>
@@ -22,7 +23,6 @@
 #include "plugins/rocksdb/merge_operator.h"
 #include "plugins/rocksdb/options.h"
 #include "plugins/rocksdb/range_iterator.h"
-#include "plugins/rocksdb/space_errors.h"
 
 namespace ringwright {
 namespace {
@@ -43,6 +43,8 @@ constexpr std::uint64_t look_part_of_memtable = 64;
 // For background jobs that are about to end.
 constexpr std::chrono::milliseconds job_poll{2};
 constexpr std::chrono::milliseconds job_wait_max{1500};
+// How often a writer whom RocksDB has refused asks again.
+constexpr std::chrono::milliseconds stall_poll{1};
 // From here on RocksDB delays or is about to delay writers.
 constexpr double pressure_at_slowdown = 0.7;
 
@@ -75,16 +77,6 @@ Status check_not_headless(const std::string& directory) {
   }
   if (!has_data) return ok_status();
   return {Code::corrupt, "directory '" + directory + "' has tables or logs but no file CURRENT"};
-}
-
-// The first record of a new log: a range without keys, which takes a number and drops nothing. It
-// says durably with which number the log begins; a hole there would else go unseen, because nothing
-// comes before it in the logs that a recovery reads.
-Status begin_log(rocksdb::DB& db) {
-  rocksdb::WriteOptions synced;
-  synced.sync = true;
-  const rocksdb::Slice key("begin");
-  return to_status(db.DeleteRange(synced, db.DefaultColumnFamily(), key, key), "begin the log");
 }
 
 // What RocksDB sets aside when it begins a log.
@@ -181,16 +173,15 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   RW_TRY(check_not_headless(directory));
 
   options->info_log = make_info_log(directory, options->max_log_file_size, options->info_log_level);
-  options->listeners.push_back(std::make_shared<SpaceErrors>());
+  space_errors_ = std::make_shared<SpaceErrors>();
+  options->listeners.push_back(space_errors_);
   options_ = std::move(*options);
   directory_ = directory;
   durability_ = context.durability;
-  environment_ =
-      rocksdb::NewCompositeEnv(std::make_shared<LogWatch>(directory_, [this] { note_full_log(); }));
-  options_.env = environment_.get();
+  make_environment();
   RW_TRY(connect(*lock));
   if (durability_ != Durability::none) {
-    const Status begun = begin_log(*db_);
+    const Status begun = begin_log();
     if (!begun.is_ok()) {
       db_ = nullptr;
       instance_.reset();
@@ -202,9 +193,27 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   disk_ = context.disk;
   path_ = context.path;
   prepare_calls(context);
+  if (room_wait_) {
+    flush_thread_.emplace(*db_);
+    room_wait_->begin();
+  }
   serves_.store(true);
   gate_.open();
   return ok_status();
+}
+
+void RocksdbEngine::make_environment() {
+  std::shared_ptr<rocksdb::FileSystem> files;
+  if (durability_ == Durability::none) {
+    room_wait_ = std::make_shared<RoomWait>(
+        directory_, [this] { out_of_space_.store(true, std::memory_order_release); });
+    options_.listeners.push_back(room_wait_->listener());
+    files = room_wait_;
+  } else {
+    files = std::make_shared<LogWatch>(directory_, [this] { note_full_log(); });
+  }
+  environment_ = rocksdb::NewCompositeEnv(std::move(files));
+  options_.env = environment_.get();
 }
 
 // Opens the database, which recovers it. Takes the directory's lock if that succeeds.
@@ -224,6 +233,17 @@ Status RocksdbEngine::connect(std::unique_ptr<DirectoryLock>& lock) {
   instance_ = std::move(instance);
   db_ = db;
   return ok_status();
+}
+
+// The first record of a new log: a range without keys, which takes a number and drops nothing. It
+// says durably with which number the log begins; a hole there would else go unseen, because nothing
+// comes before it in the logs that a recovery reads.
+Status RocksdbEngine::begin_log() {
+  rocksdb::WriteOptions synced;
+  synced.sync = true;
+  const rocksdb::Slice key("begin");
+  return to_status_here(db_->DeleteRange(synced, db_->DefaultColumnFamily(), key, key),
+                        "begin the log");
 }
 
 void RocksdbEngine::prepare_calls(const EngineContext& context) {
@@ -373,9 +393,24 @@ Result<std::uint64_t> RocksdbEngine::write_admitted(const WriteBatch& batch, May
   }
   RW_TRY(check_space(native.GetDataSize()));
   const rocksdb::Status status =
-      db_->Write(may_block == MayBlock::yes ? blocking_write_ : unstalled_write_, &native);
+      write_native(may_block, [&](const auto& options) { return db_->Write(options, &native); });
   if (status.ok()) return written_.fetch_add(1) + 1;
   return write_failure(status, "write");
+}
+
+// In class `none` a writer whom RocksDB stalls for want of room must not wait for that.
+template <typename Write>
+rocksdb::Status RocksdbEngine::write_native(MayBlock may_block, const Write& write) {
+  if (may_block == MayBlock::no) return write(unstalled_write_);
+  if (!room_wait_) return write(blocking_write_);
+  for (;;) {
+    const rocksdb::Status status = write(unstalled_write_);
+    if (!status.IsIncomplete()) return status;
+    if (!serves_.load()) return rocksdb::Status::ShutdownInProgress();
+    if (room_wait_->is_waiting() || space_errors_->compaction_lacks_room())
+      return rocksdb::Status::NoSpace("no room for what was written before");
+    std::this_thread::sleep_for(stall_poll);
+  }
 }
 
 // Another thread's write may have met the full disk, which RocksDB does not always say.
@@ -414,7 +449,7 @@ void RocksdbEngine::note_full_log() {
 // resume has holes (seen in 7.8.3): it goes on with a log whose very first record has failed, it
 // waits for ever for a flush that was about to begin, and it takes itself for lost where it could
 // not begin a log. Whatever was written is in the logs, in the system's hands at least, and what is
-// torn in them was refused; without logs there is only its own way.
+// torn in them was refused. Without logs it must not have met it: see RoomWait.
 //
 // When it fails half way the gate stays shut, and the next call goes on from there.
 Status RocksdbEngine::revive() {
@@ -422,7 +457,7 @@ Status RocksdbEngine::revive() {
   waits_for_iterators_.store(false);
   if (finished_ || failed_.load() || !out_of_space_.load()) return ok_status();
   RW_TRY(space_->look(0, db_ ? space_needed() : space_kept_));
-  if (durability_ == Durability::none) return resume();
+  if (room_wait_) return await_room();
   if (instance_) RW_TRY(let_go());
   return take_up();
 }
@@ -471,7 +506,7 @@ Status RocksdbEngine::take_up() {
   if (!opened.is_ok()) return fail(opened.code(), opened);
   for (const KeyRange& range : damage_before_) instance_->damage.note(range);
   // Should there be no room for that, it can be read at least.
-  const Status begun = begin_log(*db_);
+  const Status begun = begin_log();
   if (begun.is_ok()) out_of_space_.store(false, std::memory_order_release);
   waits_for_iterators_.store(false);
   gate_.open();
@@ -479,13 +514,12 @@ Status RocksdbEngine::take_up() {
   return begun.is_ok() || begun.code() == Code::no_space ? begun : fail(begun.code(), begun);
 }
 
-Status RocksdbEngine::resume() {
-  const rocksdb::Status status = db_->Resume();
-  // A compaction had no room either: every five seconds RocksDB looks whether it may go on.
-  if (status.IsBusy()) return {Code::no_space, "disk was full; waiting for RocksDB to go on"};
-  RW_TRY(to_status(status, "resume after the disk was full"));
+// RocksDB's background may wait again right after it was asked, so it is asked last.
+Status RocksdbEngine::await_room() {
   out_of_space_.store(false, std::memory_order_release);
-  return ok_status();
+  if (!room_wait_->is_waiting()) return ok_status();
+  out_of_space_.store(true, std::memory_order_release);
+  return {Code::no_space, "disk was full; what was written before is about to be flushed"};
 }
 
 // For those who may wait and found the gate shut: whether it is worth another try.
@@ -602,8 +636,10 @@ Status RocksdbEngine::drop_admitted(const KeyRange& range, std::uint64_t& sequen
     stop = last->key().ToString() + '\0';
   }
   RW_TRY(check_space(log_record_bytes + range.start.size() + stop.size()));
-  const rocksdb::Status status = db_->DeleteRange(blocking_write_, db_->DefaultColumnFamily(),
-                                                  to_slice(range.start), to_slice(stop));
+  const rocksdb::Status status = write_native(MayBlock::yes, [&](const auto& options) {
+    return db_->DeleteRange(options, db_->DefaultColumnFamily(), to_slice(range.start),
+                            to_slice(stop));
+  });
   if (!status.ok()) return write_failure(status, "drop range");
   sequence = written_.fetch_add(1) + 1;
   return ok_status();
@@ -622,10 +658,19 @@ Status RocksdbEngine::flush_once() {
   if (!pass) return not_open(MayBlock::yes, Code::no_space);
   return guarded("flush", [&] {
     RW_TRY(check_space_to_flush());
-    const Status flushed = to_status_here(db_->Flush(rocksdb::FlushOptions()), "flush");
+    const Status flushed = to_status_here(flush_native(), "flush");
     if (flushed.code() == Code::no_space) out_of_space_.store(true, std::memory_order_release);
     return flushed;
   });
+}
+
+rocksdb::Status RocksdbEngine::flush_native() {
+  if (!room_wait_) return db_->Flush(rocksdb::FlushOptions());
+  const auto flushed =
+      flush_thread_->flush([this] { return room_wait_->is_waiting() || !serves_.load(); });
+  if (flushed) return *flushed;
+  return serves_.load() ? rocksdb::Status::NoSpace("a flush waits for room")
+                        : rocksdb::Status::ShutdownInProgress();
 }
 
 Status RocksdbEngine::checkpoint(const std::string& path) {
@@ -640,9 +685,15 @@ Status RocksdbEngine::checkpoint(const std::string& path) {
     const rocksdb::Status ready = rocksdb::Checkpoint::Create(db_, &made);
     const std::unique_ptr<rocksdb::Checkpoint> checkpoint(made);
     if (!ready.ok()) return to_status(ready, "checkpoint");
-    // A log size of 0 flushes first, so that writes without a log are in the copy too.
-    RW_TRY(
-        to_status_here(checkpoint->CreateCheckpoint(target, 0), "checkpoint to '" + target + "'"));
+    // What is in no log must be in a table. A log size of 0 would flush as well, but waits for
+    // room.
+    std::uint64_t flush_from_log_bytes = 0;
+    if (room_wait_) {
+      RW_TRY(to_status(flush_native(), "flush for a checkpoint"));
+      flush_from_log_bytes = std::numeric_limits<std::uint64_t>::max();
+    }
+    RW_TRY(to_status_here(checkpoint->CreateCheckpoint(target, flush_from_log_bytes),
+                          "checkpoint to '" + target + "'"));
     // Comes last and is what makes the copy an engine's directory: a half-made one is refused.
     const auto claim = disk_->read(path_ + "/ENGINE");
     if (!claim) return claim.error();
@@ -746,7 +797,9 @@ Status RocksdbEngine::close() {
   return guarded("close", [&]() -> Status {
     finished_ = true;
     serves_.store(false);
+    if (room_wait_) room_wait_->end();
     gate_.shut();
+    flush_thread_.reset();
     reviving_.store(false);
     lock_between_.reset();
     db_ = nullptr;
@@ -755,7 +808,9 @@ Status RocksdbEngine::close() {
     instance->closed.store(true);
     // With iterators left, the last of them closes the database.
     if (instance.use_count() > 1) return ok_status();
-    return to_status(instance->db->Close(), "close");
+    const Status closed = to_status(instance->db->Close(), "close");
+    // It repeats what the write was told that met the full disk.
+    return out_of_space_.load() ? ok_status() : closed;
   });
 }
 

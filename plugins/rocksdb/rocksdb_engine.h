@@ -14,7 +14,10 @@
 #include "engine/base/space_reserve.h"
 #include "engine/damage_book.h"
 #include "engine/storage_engine.h"
+#include "plugins/rocksdb/flush_thread.h"
 #include "plugins/rocksdb/log_continuity.h"
+#include "plugins/rocksdb/room_wait.h"
+#include "plugins/rocksdb/space_errors.h"
 
 namespace ringwright {
 
@@ -28,8 +31,9 @@ namespace ringwright {
 // memtables that are not flushed and the next log. Should RocksDB meet a full disk all the same,
 // the engine answers `no_space` until that room is back and then opens the database anew, in a call
 // that may block and when no iterator is left; until then new iterators answer `busy`. Meanwhile
-// reads that may block wait; those that may not answer `would_block`. Any other failed write or
-// sync is the last one.
+// reads that may block wait; those that may not answer `would_block`. In class `none`, which has
+// nothing to open from, RocksDB's background waits for room instead, see RoomWait. Any other failed
+// write or sync is the last one.
 // MayBlock::no: reads see memtables, filters and the block cache only; a write is refused while
 // RocksDB stalls writers. An admitted write still appends to the log through the page cache.
 class RocksdbEngine final : public StorageEngine {
@@ -82,6 +86,8 @@ class RocksdbEngine final : public StorageEngine {
   };
 
   Status open_locked(const EngineContext& context);
+  void make_environment();
+  Status begin_log();
   void prepare_calls(const EngineContext& context);
   void keep_space(const rocksdb::Options& actual);
   void get_each(std::span<const Bytes> keys, const rocksdb::ReadOptions& options, Answers& answers);
@@ -99,12 +105,15 @@ class RocksdbEngine final : public StorageEngine {
   Status revive();
   Status let_go();
   Status take_up();
-  Status resume();
+  Status await_room();
   bool await_reopening();
   Status not_open(MayBlock may_block, Code refusal) const;
   void await_jobs();
   bool read(std::span<const Bytes> keys, MayBlock may_block, Answers& answers);
   Status flush_once();
+  rocksdb::Status flush_native();
+  template <typename Write>
+  rocksdb::Status write_native(MayBlock may_block, const Write& write);
   Status sync_through(std::uint64_t sequence);
   Status drop_admitted(const KeyRange& range, std::uint64_t& sequence);
   double stall_pressure();
@@ -123,7 +132,10 @@ class RocksdbEngine final : public StorageEngine {
   rocksdb::DB* db_ = nullptr;
 
   std::shared_ptr<Disk> disk_;
+  std::shared_ptr<SpaceErrors> space_errors_;
+  std::shared_ptr<RoomWait> room_wait_;  // in class `none`
   std::shared_ptr<rocksdb::Env> environment_;
+  std::optional<FlushThread> flush_thread_;  // where `room_wait_` is, while the database is open
   rocksdb::Options options_;
   std::string path_;
   std::string directory_;  // the real one of `path_`

@@ -2,6 +2,8 @@
 
 #include <rocksdb/listener.h>
 
+#include <atomic>
+
 namespace ringwright {
 
 // Keeps RocksDB from resuming by itself after a full disk has stopped it: it would look every five
@@ -17,6 +19,16 @@ class SpaceErrors final : public rocksdb::EventListener {
                             bool* auto_recovery) override {
     if (error.severity() >= rocksdb::Status::Severity::kHardError) *auto_recovery = false;
   }
+  void OnCompactionCompleted(rocksdb::DB* /*database*/,
+                             const rocksdb::CompactionJobInfo& info) override {
+    compaction_lacks_room_.store(info.status.IsNoSpace());
+  }
+
+  // The last compaction found no room. Writers whom RocksDB stalls then wait for that as well.
+  bool compaction_lacks_room() const { return compaction_lacks_room_.load(); }
+
+ private:
+  std::atomic<bool> compaction_lacks_room_{false};
 };
 
 }  // namespace ringwright

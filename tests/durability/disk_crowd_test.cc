@@ -7,6 +7,7 @@
 #include <functional>
 #include <iostream>
 #include <string>
+#include <vector>
 
 #include "engine/engine_stack.h"
 #include "engine/registry.h"
@@ -40,8 +41,14 @@ class DiskCrowd : public testing::TestWithParam<std::string> {
     if (GetParam() == "wiredtiger") plan_.options["log.file_max"] = "100KiB";
   }
 
+  // In class `none` an engine needs the disk only for what it moves there by itself.
+  std::vector<Durability> classes() const {
+    if (GetParam() == "rocksdb") return {Durability::none, Durability::os, Durability::disk};
+    return {Durability::os, Durability::disk};
+  }
+
   void fill_disks(bool unseen) {
-    for (const Durability durability : {Durability::os, Durability::disk}) {
+    for (const Durability durability : classes()) {
       for (int i = 0; i < runs; ++i) {
         plan_.seed = next_seed();
         plan_.durability = durability;
@@ -69,7 +76,8 @@ class DiskCrowd : public testing::TestWithParam<std::string> {
               << crowd->reads << " reads (" << crowd->handed_away << " handed away), "
               << crowd->scans << " scans (" << crowd->refused_scans << " refused)" << std::endl;
     ASSERT_EQ(verdict, "");
-    ASSERT_EQ(child_verdict(*page, [&] { verify_a_crowd(plan_, *crowd, Left::all_applied); }), "")
+    const Left in_files = plan_.durability == Durability::none ? Left::any : Left::all_applied;
+    ASSERT_EQ(child_verdict(*page, [&] { verify_a_crowd(plan_, *crowd, in_files); }), "")
         << "after the death of the process";
     DurableImage image;
     const Status lost = image.lose_power(plan_.power_journal);
@@ -87,6 +95,15 @@ class DiskCrowd : public testing::TestWithParam<std::string> {
 TEST_P(DiskCrowd, ManyThreadsOnADiskThatFillsInSight) { fill_disks(false); }
 
 TEST_P(DiskCrowd, ManyThreadsOnADiskThatIsFullAllAtOnce) { fill_disks(true); }
+
+// Writers are stalled until a compaction has made room, which has none itself.
+TEST_P(DiskCrowd, ManyThreadsOnAFullDiskBehindCompactions) {
+  if (GetParam() != "rocksdb") GTEST_SKIP() << "it has no such options";
+  plan_.options["level0_file_num_compaction_trigger"] = "2";
+  plan_.options["level0_slowdown_writes_trigger"] = "2";
+  plan_.options["level0_stop_writes_trigger"] = "3";
+  fill_disks(true);
+}
 
 INSTANTIATE_TEST_SUITE_P(Engines, DiskCrowd, testing::ValuesIn(durable_engines()),
                          engine_test_name);

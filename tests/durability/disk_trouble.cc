@@ -17,10 +17,17 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto freed_deadline = std::chrono::seconds(30);
+constexpr auto close_deadline = std::chrono::seconds(10);
 constexpr auto retry_every = std::chrono::milliseconds(2);
 constexpr int cycles = 2;
 constexpr int tries_while_full = 5;
 constexpr int numbers_of_a_cycle_max = 3000;
+constexpr std::int64_t room_bytes_min = 1000;
+constexpr std::int64_t room_bytes_max = 400'000;
+// Without logs only tables need room, which have the last version of each row alone; and nothing is
+// refused before the memtables are full as well.
+constexpr std::int64_t room_bytes_without_logs_max = 30'000;
+constexpr int numbers_of_a_cycle_without_logs_max = 12'000;
 constexpr int numbers_before_the_iterator = 50;
 constexpr int numbers_before_the_failure_max = 400;
 constexpr int tries_after_the_failure = 20;
@@ -50,8 +57,7 @@ class Session {
   void fill_and_free(Filling filling) {
     for (int cycle = 0; cycle < cycles; ++cycle) {
       plan_.power->hides_budget = filling == Filling::unseen;
-      plan_.power->budget_bytes =
-          plan_.power->used_bytes + static_cast<std::uint64_t>(random_.between(1000, 400'000));
+      leave_little_room();
       fill();
       for (int i = 0; i < tries_while_full; ++i) {
         try_next();
@@ -69,13 +75,27 @@ class Session {
     check_rows();
   }
 
+  // A close flushes nothing, so it needs no room.
+  void fill_and_close() {
+    plan_.power->hides_budget = true;
+    leave_little_room();
+    fill();
+    for (int i = 0; i < tries_while_full; ++i) try_next();
+    try_flush();
+    const auto begun = SteadyClock::now();
+    const Status closed = engine_->close();
+    if (SteadyClock::now() - begun > close_deadline) fail("close waits for room");
+    if (closed.code() != Code::ok && closed.code() != Code::no_space)
+      fail("close on a full disk: " + closed.to_string());
+    plan_.power->budget_bytes = PowerPage::no_budget;
+  }
+
   void fill_and_free_under_iterators() {
     for (int cycle = 0; cycle < cycles; ++cycle) {
       for (int i = 0; i < numbers_before_the_iterator; ++i) wait_until_writes_pass();
       auto iterator = engine_->iterate({}, Direction::forward);
       plan_.power->hides_budget = true;
-      plan_.power->budget_bytes =
-          plan_.power->used_bytes + static_cast<std::uint64_t>(random_.between(1000, 400'000));
+      leave_little_room();
       fill();
       plan_.power->budget_bytes = PowerPage::no_budget;
       const auto freed = SteadyClock::now();
@@ -117,6 +137,14 @@ class Session {
   }
 
  private:
+  bool has_logs() const { return plan_.durability != Durability::none; }
+
+  void leave_little_room() {
+    const std::int64_t most = has_logs() ? room_bytes_max : room_bytes_without_logs_max;
+    plan_.power->budget_bytes =
+        plan_.power->used_bytes + static_cast<std::uint64_t>(random_.between(room_bytes_min, most));
+  }
+
   void open() {
     auto made = make_engine_stack(registry(), plan_.engine);
     if (!made) fail(made.error().to_string());
@@ -189,7 +217,8 @@ class Session {
   }
 
   void fill() {
-    for (int i = 0; i < numbers_of_a_cycle_max; ++i)
+    const int most = has_logs() ? numbers_of_a_cycle_max : numbers_of_a_cycle_without_logs_max;
+    for (int i = 0; i < most; ++i)
       if (try_next()) return;
     fail("the disk is full, and nothing was refused");
   }
@@ -256,6 +285,12 @@ void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures, Filling 
   Session session(plan, figures);
   session.fill_and_free(filling);
   if (plan.power->unknown_calls != 0) session.fail("a call that the model does not know");
+  ::_exit(child_verified);
+}
+
+void run_to_a_full_end(const ChildPlan& plan, TroubleFigures& figures) {
+  Session session(plan, figures);
+  session.fill_and_close();
   ::_exit(child_verified);
 }
 

@@ -26,7 +26,10 @@ enum class Filling : unsigned char { in_sight, unseen };
 [[noreturn]] void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures,
                                      Filling filling);
 
-// The same with an iterator at any time, each made before the one before it ends. Neither that nor
+// The disk fills and stays full, and the engine is closed.
+[[noreturn]] void run_to_a_full_end(const ChildPlan& plan, TroubleFigures& figures);
+
+// The first with an iterator at any time, each made before the one before it ends. Neither that nor
 // the full disk keeps reads from their answers.
 [[noreturn]] void run_under_iterators(const ChildPlan& plan, TroubleFigures& figures);
 
