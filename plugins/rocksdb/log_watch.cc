@@ -45,8 +45,9 @@ class WatchedLog final : public rocksdb::FSWritableFileOwnerWrapper {
 
 }  // namespace
 
-LogWatch::LogWatch(std::string directory, std::function<void()> full)
-    : FileSystemWrapper(rocksdb::FileSystem::Default()),
+LogWatch::LogWatch(std::shared_ptr<rocksdb::FileSystem> files, std::string directory,
+                   std::function<void()> full)
+    : FileSystemWrapper(std::move(files)),
       directory_(std::move(directory)),
       full_(std::move(full)) {}
 

@@ -15,8 +15,9 @@ namespace ringwright {
 // `full` is called by the thread that writes, which waits for it; no exception may leave it.
 class LogWatch final : public rocksdb::FileSystemWrapper {
  public:
-  // Of the logs in `directory`.
-  LogWatch(std::string directory, std::function<void()> full);
+  // Of the logs in `directory`, which lie in `files`.
+  LogWatch(std::shared_ptr<rocksdb::FileSystem> files, std::string directory,
+           std::function<void()> full);
 
   const char* Name() const override { return "ringwright.log_watch"; }
   rocksdb::IOStatus NewWritableFile(const std::string& path, const rocksdb::FileOptions& options,

@@ -43,6 +43,10 @@ constexpr std::uint64_t look_part_of_memtable = 64;
 // For background jobs that are about to end.
 constexpr std::chrono::milliseconds job_poll{2};
 constexpr std::chrono::milliseconds job_wait_max{1500};
+// For a write to a file, which is one call to the system.
+constexpr Nanoseconds sever_wait_max = seconds(5);
+// How many instances iterators may hold beside the open one: each has its memtables and open files.
+constexpr std::size_t left_behind_max = 4;
 // How often a writer whom RocksDB has refused asks again.
 constexpr std::chrono::milliseconds stall_poll{1};
 // From here on RocksDB delays or is about to delay writers.
@@ -178,7 +182,12 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   options_ = std::move(*options);
   directory_ = directory;
   durability_ = context.durability;
-  make_environment();
+  damage_ = std::make_shared<DamageBook>();
+  if (durability_ == Durability::none) {
+    room_wait_ = std::make_shared<RoomWait>(
+        directory_, [this] { out_of_space_.store(true, std::memory_order_release); });
+    options_.listeners.push_back(room_wait_->listener());
+  }
   RW_TRY(connect(*lock));
   if (durability_ != Durability::none) {
     const Status begun = begin_log();
@@ -202,24 +211,21 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   return ok_status();
 }
 
-void RocksdbEngine::make_environment() {
-  std::shared_ptr<rocksdb::FileSystem> files;
-  if (durability_ == Durability::none) {
-    room_wait_ = std::make_shared<RoomWait>(
-        directory_, [this] { out_of_space_.store(true, std::memory_order_release); });
-    options_.listeners.push_back(room_wait_->listener());
-    files = room_wait_;
-  } else {
-    files = std::make_shared<LogWatch>(directory_, [this] { note_full_log(); });
+void RocksdbEngine::make_environment(Instance& instance) {
+  std::shared_ptr<rocksdb::FileSystem> files = room_wait_;
+  if (!room_wait_) {
+    instance.files = std::make_shared<SeverableFiles>();
+    files = std::make_shared<LogWatch>(instance.files, directory_, [this] { note_full_log(); });
   }
-  environment_ = rocksdb::NewCompositeEnv(std::move(files));
-  options_.env = environment_.get();
+  instance.environment = rocksdb::NewCompositeEnv(std::move(files));
+  options_.env = instance.environment.get();
 }
 
 // Opens the database, which recovers it. Takes the directory's lock if that succeeds.
 Status RocksdbEngine::connect(std::unique_ptr<DirectoryLock>& lock) {
   auto instance = std::make_shared<Instance>();
-  instance->environment = environment_;
+  instance->damage = damage_;
+  make_environment(*instance);
   options_.wal_filter = &instance->log_continuity;
   rocksdb::DB* db = nullptr;
   const rocksdb::Status opened = rocksdb::DB::Open(options_, directory_, &db);
@@ -290,9 +296,9 @@ void RocksdbEngine::Instance::note_damage(const rocksdb::Status& native, ByteVie
     db->GetLiveFilesMetaData(&tables);
     for (const auto& table : tables)
       if (table.file_number == *number)
-        return damage.note({table.smallestkey, table.largestkey + '\0'});
+        return damage->note({table.smallestkey, table.largestkey + '\0'});
   }
-  if (!key.empty()) damage.note(range_of_key(key));
+  if (!key.empty()) damage->note(range_of_key(key));
 }
 
 Status RocksdbEngine::read_failure(const rocksdb::Status& native, ByteView key) {
@@ -454,7 +460,6 @@ void RocksdbEngine::note_full_log() {
 // When it fails half way the gate stays shut, and the next call goes on from there.
 Status RocksdbEngine::revive() {
   const std::lock_guard lock(lifecycle_mutex_);
-  waits_for_iterators_.store(false);
   if (finished_ || failed_.load() || !out_of_space_.load()) return ok_status();
   RW_TRY(space_->look(0, db_ ? space_needed() : space_kept_));
   if (room_wait_) return await_room();
@@ -462,28 +467,24 @@ Status RocksdbEngine::revive() {
   return take_up();
 }
 
-// Closes the database, or answers why not yet.
+// Takes the directory out of the database's hands, or answers why not yet. Without iterators that
+// also closes it.
 Status RocksdbEngine::let_go() {
-  const Status held{Code::no_space, "disk was full; waiting for the last iterator to end"};
   await_jobs();
-  // An iterator keeps the database: its owner must let go first. Reads need not suffer meanwhile,
-  // but no other iterator may begin, or there might always be one.
-  waits_for_iterators_.store(true);
-  if (instance_.use_count() > 1) return held;
+  std::erase_if(left_behind_, [](const auto& instance) { return instance.expired(); });
+  if (left_behind_.size() >= left_behind_max)
+    return {Code::no_space, "disk was full; waiting for iterators that began before earlier ones"};
   reviving_.store(true, std::memory_order_release);
   gate_.shut();
-  if (instance_.use_count() > 1) {
+  if (!instance_->files->sever_within(sever_wait_max)) {
     gate_.open();
     reviving_.store(false, std::memory_order_release);
-    return held;
+    return {Code::no_space, "disk was full; waiting for a call to the system to return"};
   }
-  // Looking at the count orders nothing; to let go of a copy does, after all who did so before.
-  std::shared_ptr<Instance>(instance_).reset();
-  rocksdb::Info(options_.info_log, "opened anew: the disk was full and has room again");
-  damage_before_ = instance_->damage.ranges();
+  rocksdb::Warn(options_.info_log, "opened anew: the disk was full and has room again");
   db_ = nullptr;
   lock_between_ = std::move(instance_->lock);
-  instance_->db->Close().PermitUncheckedError();  // it failed before
+  left_behind_.push_back(instance_);
   instance_.reset();
   return ok_status();
 }
@@ -504,11 +505,9 @@ Status RocksdbEngine::take_up() {
   const Status opened = connect(lock_between_);
   if (opened.code() == Code::no_space) return opened;
   if (!opened.is_ok()) return fail(opened.code(), opened);
-  for (const KeyRange& range : damage_before_) instance_->damage.note(range);
   // Should there be no room for that, it can be read at least.
   const Status begun = begin_log();
   if (begun.is_ok()) out_of_space_.store(false, std::memory_order_release);
-  waits_for_iterators_.store(false);
   gate_.open();
   reviving_.store(false, std::memory_order_release);
   return begun.is_ok() || begun.code() == Code::no_space ? begun : fail(begun.code(), begun);
@@ -590,12 +589,9 @@ Status RocksdbEngine::sync_through(std::uint64_t sequence) {
 
 std::unique_ptr<Iterator> RocksdbEngine::iterate(const KeyRange& range, Direction direction) {
   try {
-    if (waits_for_iterators_.load()) await_reopening();
     for (;;) {
       {
         const CallGate::Pass pass(gate_);
-        if (pass && waits_for_iterators_.load())
-          return make_empty_iterator({Code::busy, "disk was full; about to be opened again"});
         if (pass) return make_range_iterator(instance_, range, direction);
       }
       if (!await_reopening()) return make_empty_iterator(not_open(MayBlock::yes, Code::busy));
@@ -785,7 +781,7 @@ EngineStats RocksdbEngine::stats() {
     stats.memory_bytes = property(Properties::kSizeAllMemTables) +
                          property(Properties::kEstimateTableReadersMem) +
                          property(Properties::kBlockCacheUsage);
-    stats.damaged = instance_->damage.ranges();
+    stats.damaged = damage_->ranges();
   } catch (...) {
     return stats;
   }
@@ -803,6 +799,8 @@ Status RocksdbEngine::close() {
     reviving_.store(false);
     lock_between_.reset();
     db_ = nullptr;
+    for (const auto& weak : left_behind_)
+      if (const std::shared_ptr<Instance> old = weak.lock()) old->closed.store(true);
     const std::shared_ptr<Instance> instance = std::exchange(instance_, nullptr);
     if (!instance) return ok_status();
     instance->closed.store(true);

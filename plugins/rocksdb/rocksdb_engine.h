@@ -17,6 +17,7 @@
 #include "plugins/rocksdb/flush_thread.h"
 #include "plugins/rocksdb/log_continuity.h"
 #include "plugins/rocksdb/room_wait.h"
+#include "plugins/rocksdb/severable_files.h"
 #include "plugins/rocksdb/space_errors.h"
 
 namespace ringwright {
@@ -30,12 +31,12 @@ namespace ringwright {
 // Writes stop with `no_space` while there is still room for what must be written anyway: the
 // memtables that are not flushed and the next log. Should RocksDB meet a full disk all the same,
 // the engine answers `no_space` until that room is back and then opens the database anew, in a call
-// that may block and when no iterator is left; until then new iterators answer `busy`. Meanwhile
-// reads that may block wait; those that may not answer `would_block`. In class `none`, which has
-// nothing to open from, RocksDB's background waits for room instead, see RoomWait. Any other failed
-// write or sync is the last one.
-// MayBlock::no: reads see memtables, filters and the block cache only; a write is refused while
-// RocksDB stalls writers. An admitted write still appends to the log through the page cache.
+// that may block. Meanwhile reads that may block wait; those that may not answer `would_block`.
+// Iterators go on with the instance that they began with, which changes no file any more. In class
+// `none`, which has nothing to open from, RocksDB's background waits for room instead, see
+// RoomWait. Any other failed write or sync is the last one. MayBlock::no: reads see memtables,
+// filters and the block cache only; a write is refused while RocksDB stalls writers. An admitted
+// write still appends to the log through the page cache.
 class RocksdbEngine final : public StorageEngine {
  public:
   RocksdbEngine() = default;
@@ -62,11 +63,12 @@ class RocksdbEngine final : public StorageEngine {
   // What an open instance and its iterators share.
   struct Instance {
     std::unique_ptr<DirectoryLock> lock;
+    std::shared_ptr<SeverableFiles> files;  // none in class `none`
     std::shared_ptr<rocksdb::Env> environment;
     LogContinuity log_continuity;     // the database keeps a pointer to it
     std::unique_ptr<rocksdb::DB> db;  // destroyed before the lock is let go
     std::atomic<bool> closed{false};
-    DamageBook damage;
+    std::shared_ptr<DamageBook> damage;  // the engine's
 
     // `key`: the one that was read; empty in an iteration.
     void note_damage(const rocksdb::Status& native, ByteView key);
@@ -86,7 +88,7 @@ class RocksdbEngine final : public StorageEngine {
   };
 
   Status open_locked(const EngineContext& context);
-  void make_environment();
+  void make_environment(Instance& instance);
   Status begin_log();
   void prepare_calls(const EngineContext& context);
   void keep_space(const rocksdb::Options& actual);
@@ -130,11 +132,11 @@ class RocksdbEngine final : public StorageEngine {
   CallGate gate_;                    // open exactly while `db_` may be used
   std::shared_ptr<Instance> instance_;
   rocksdb::DB* db_ = nullptr;
+  std::shared_ptr<DamageBook> damage_;
 
   std::shared_ptr<Disk> disk_;
   std::shared_ptr<SpaceErrors> space_errors_;
-  std::shared_ptr<RoomWait> room_wait_;  // in class `none`
-  std::shared_ptr<rocksdb::Env> environment_;
+  std::shared_ptr<RoomWait> room_wait_;      // in class `none`
   std::optional<FlushThread> flush_thread_;  // where `room_wait_` is, while the database is open
   rocksdb::Options options_;
   std::string path_;
@@ -159,11 +161,9 @@ class RocksdbEngine final : public StorageEngine {
 
   // Since RocksDB met a full disk: until it was opened anew, no write and no sync.
   std::atomic<bool> out_of_space_{false};
-  std::atomic<bool> reviving_{false};             // the gate is shut for that
-  std::atomic<bool> waits_for_iterators_{false};  // there is room, and that is all that is missing
-  // While the database is closed for that.
-  std::unique_ptr<DirectoryLock> lock_between_;
-  std::vector<KeyRange> damage_before_;
+  std::atomic<bool> reviving_{false};                 // the gate is shut for that
+  std::unique_ptr<DirectoryLock> lock_between_;       // while the database is closed for that
+  std::vector<std::weak_ptr<Instance>> left_behind_;  // what iterators still hold
 
   std::atomic<bool> failed_{false};
   mutable std::mutex failure_mutex_;

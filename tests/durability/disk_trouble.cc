@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdio>
+#include <deque>
 #include <thread>
 
 #include "engine/base/random.h"
@@ -17,9 +18,11 @@ namespace {
 using SteadyClock = std::chrono::steady_clock;
 
 constexpr auto freed_deadline = std::chrono::seconds(30);
+constexpr auto iterators_may_stay = std::chrono::seconds(4);
 constexpr auto close_deadline = std::chrono::seconds(10);
 constexpr auto retry_every = std::chrono::milliseconds(2);
 constexpr int cycles = 2;
+constexpr int cycles_with_iterators_that_stay = 6;
 constexpr int tries_while_full = 5;
 constexpr int numbers_of_a_cycle_max = 3000;
 constexpr std::int64_t room_bytes_min = 1000;
@@ -91,13 +94,11 @@ class Session {
   }
 
   void fill_and_free_under_iterators() {
+    HeldIterator longest = hold_iterator();
     for (int cycle = 0; cycle < cycles; ++cycle) {
       for (int i = 0; i < numbers_before_the_iterator; ++i) wait_until_writes_pass();
       auto iterator = engine_->iterate({}, Direction::forward);
-      plan_.power->hides_budget = true;
-      leave_little_room();
-      fill();
-      plan_.power->budget_bytes = PowerPage::no_budget;
+      fill_unseen_and_free();
       const auto freed = SteadyClock::now();
       while (try_next()) {
         if (SteadyClock::now() - freed > freed_deadline)
@@ -112,6 +113,31 @@ class Session {
       check_rows();
       ++figures_.cycles;
     }
+    check_and_end(longest);
+    expect_ok(engine_->close(), "close");
+  }
+
+  void fill_and_free_with_iterators_that_stay() {
+    std::deque<HeldIterator> held;
+    for (int cycle = 0; cycle < cycles_with_iterators_that_stay; ++cycle) {
+      for (int i = 0; i < numbers_before_the_iterator; ++i) wait_until_writes_pass();
+      held.push_back(hold_iterator());
+      fill_unseen_and_free();
+      const auto freed = SteadyClock::now();
+      while (try_next()) {
+        if (SteadyClock::now() - freed > freed_deadline)
+          fail("refuses long after the oldest iterator ended");
+        if (!held.empty() && SteadyClock::now() - freed > iterators_may_stay) {
+          check_and_end(held.front());
+          held.pop_front();
+          ++figures_.iterators_in_the_way;
+        }
+        std::this_thread::sleep_for(retry_every);
+      }
+      check_rows();
+      ++figures_.cycles;
+    }
+    for (HeldIterator& one : held) check_and_end(one);
     expect_ok(engine_->close(), "close");
   }
 
@@ -137,6 +163,30 @@ class Session {
   }
 
  private:
+  struct HeldIterator {
+    std::unique_ptr<Iterator> iterator;
+    Rows rows;  // that it must show
+  };
+
+  HeldIterator hold_iterator() { return {engine_->iterate({}, Direction::forward), model_.rows()}; }
+
+  void check_and_end(HeldIterator& held) {
+    Rows seen;
+    for (Iterator& at = *held.iterator; at.valid(); at.next())
+      seen.emplace(Bytes(at.key()), Bytes(at.value()));
+    expect_ok(held.iterator->status(), "an iterator that stayed");
+    if (const std::string differs = difference(held.rows, seen); !differs.empty())
+      fail("an iterator that stayed: " + differs);
+    held.iterator.reset();
+  }
+
+  void fill_unseen_and_free() {
+    plan_.power->hides_budget = true;
+    leave_little_room();
+    fill();
+    plan_.power->budget_bytes = PowerPage::no_budget;
+  }
+
   bool has_logs() const { return plan_.durability != Durability::none; }
 
   void leave_little_room() {
@@ -297,6 +347,12 @@ void run_to_a_full_end(const ChildPlan& plan, TroubleFigures& figures) {
 void run_under_iterators(const ChildPlan& plan, TroubleFigures& figures) {
   Session session(plan, figures);
   session.fill_and_free_under_iterators();
+  ::_exit(child_verified);
+}
+
+void run_with_iterators_that_stay(const ChildPlan& plan, TroubleFigures& figures) {
+  Session session(plan, figures);
+  session.fill_and_free_with_iterators_that_stay();
   ::_exit(child_verified);
 }
 

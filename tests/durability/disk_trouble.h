@@ -13,7 +13,8 @@ struct TroubleFigures {
   std::atomic<std::uint64_t> refused = 0;          // writes that were answered no_space
   std::atomic<std::uint64_t> cycles = 0;           // times that the disk was full and freed again
   std::atomic<std::uint64_t> longest_wait_ms = 0;  // from the freeing to the first write
-  std::atomic<bool> sync_failed = false;           // the engine said so
+  std::atomic<std::uint64_t> iterators_in_the_way = 0;  // that had to end for writes to go on
+  std::atomic<bool> sync_failed = false;                // the engine said so
   std::atomic<bool> write_failed = false;
 };
 
@@ -29,9 +30,13 @@ enum class Filling : unsigned char { in_sight, unseen };
 // The disk fills and stays full, and the engine is closed.
 [[noreturn]] void run_to_a_full_end(const ChildPlan& plan, TroubleFigures& figures);
 
-// The first with an iterator at any time, each made before the one before it ends. Neither that nor
-// the full disk keeps reads from their answers.
+// The first with an iterator at any time, each made before the one before it ends, and with one
+// from the beginning to the end. Neither that nor the full disk keeps reads from their answers.
 [[noreturn]] void run_under_iterators(const ChildPlan& plan, TroubleFigures& figures);
+
+// With an iterator of each time that stays to the end, and shows what it began with. An engine may
+// take so many; then it refuses writes until the oldest has ended.
+[[noreturn]] void run_with_iterators_that_stay(const ChildPlan& plan, TroubleFigures& figures);
 
 // One sync of the disk fails. If the engine's sync fails for it, none may succeed later, nor may a
 // write.
