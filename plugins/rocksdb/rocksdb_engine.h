@@ -34,9 +34,10 @@ namespace ringwright {
 // that may block. Meanwhile reads that may block wait; those that may not answer `would_block`.
 // Iterators go on with the instance that they began with, which changes no file any more. In class
 // `none`, which has nothing to open from, RocksDB's background waits for room instead, see
-// RoomWait. Any other failed write or sync is the last one. MayBlock::no: reads see memtables,
-// filters and the block cache only; a write is refused while RocksDB stalls writers. An admitted
-// write still appends to the log through the page cache.
+// RoomWait. Any other failed write or sync is the last one.
+//
+// MayBlock::no: reads see memtables, filters and the block cache only; a write is refused while
+// RocksDB stalls writers. An admitted write still appends to the log through the page cache.
 class RocksdbEngine final : public StorageEngine {
  public:
   RocksdbEngine() = default;
