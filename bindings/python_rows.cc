@@ -36,20 +36,35 @@ class PythonIterator final : public Iterator {
     source_ = py::object();
   }
 
-  bool valid() const override { return at_ < rows_.size(); }
-  ByteView key() const override { return rows_[at_].first; }
-  ByteView value() const override { return rows_[at_].second; }
   Status status() const override { return valid() ? ok_status() : end_; }
 
   void next() override {
-    if (++at_ < rows_.size() || ended_) return;
+    ++at_;
+    if (at_ >= rows_.size() && !ended_) fetch_more();
+    stand();
+  }
+
+  // The first piece, with the interpreter's lock.
+  void begin() {
+    fetch();
+    stand();
+  }
+
+ private:
+  void stand() {
+    if (at_ < rows_.size())
+      stand_on(rows_[at_].first, rows_[at_].second);
+    else
+      stand_nowhere();
+  }
+
+  void fetch_more() {
     const InterpreterPass pass;
     if (!pass) return end({Code::closed, "the interpreter ends"});
     const py::gil_scoped_acquire lock;
     fetch();
   }
 
-  // With the interpreter's lock.
   void fetch() {
     rows_.clear();
     at_ = 0;
@@ -73,7 +88,6 @@ class PythonIterator final : public Iterator {
     piece_rows_ = std::min(piece_rows_ * 2, piece_rows_max);
   }
 
- private:
   Status take(const py::object& item) {
     const auto wrong = [&](const std::string& what) {
       return Status{Code::io_error, "iterate of the engine '" + engine_ + "' " + what};
@@ -158,7 +172,7 @@ std::unique_ptr<Iterator> make_python_iterator(std::string engine, py::iterator 
                                                std::shared_ptr<DamageBook> damage) {
   auto made = std::make_unique<PythonIterator>(std::move(engine), std::move(rows), range, direction,
                                                std::move(damage));
-  made->fetch();
+  made->begin();
   return made;
 }
 

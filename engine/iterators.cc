@@ -8,17 +8,24 @@ namespace {
 class RowsIterator final : public Iterator {
  public:
   RowsIterator(std::vector<std::pair<Bytes, Bytes>> rows, Status status)
-      : rows_(std::move(rows)), status_(std::move(status)) {}
-  bool valid() const override { return at_ < rows_.size(); }
+      : rows_(std::move(rows)), status_(std::move(status)) {
+    stand();
+  }
   void next() override {
     RW_CHECK(valid());
     ++at_;
+    stand();
   }
-  ByteView key() const override { return rows_.at(at_).first; }
-  ByteView value() const override { return rows_.at(at_).second; }
   Status status() const override { return valid() ? ok_status() : status_; }
 
  private:
+  void stand() {
+    if (at_ < rows_.size())
+      stand_on(rows_[at_].first, rows_[at_].second);
+    else
+      stand_nowhere();
+  }
+
   const std::vector<std::pair<Bytes, Bytes>> rows_;
   const Status status_;
   std::size_t at_ = 0;

@@ -28,7 +28,7 @@ namespace ringwright {
 //   which the dynamic linker compares, so neither the compiler nor its version is part of it.
 
 constexpr std::uint64_t plugin_magic = 0x7468676972776e72;  // "rnwright", read as little-endian
-constexpr std::uint32_t plugin_interface_version = 3;
+constexpr std::uint32_t plugin_interface_version = 4;
 
 #define RW_STRINGIFY_INNER(text) #text
 #define RW_STRINGIFY(text) RW_STRINGIFY_INNER(text)

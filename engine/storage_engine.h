@@ -67,15 +67,39 @@ struct EngineStats {
 };
 
 // Ordered cursor over one snapshot; it stands on the first row in its direction when it is made.
-// Key and value are valid until the next call of `next`.
+// Where it stands changes in `next` alone: until then key and value are valid, and what befalls the
+// engine meanwhile shows there. It is kept here, so that to look at a row costs no virtual call.
 class Iterator {
  public:
   virtual ~Iterator() = default;
-  virtual bool valid() const = 0;  // false at the end and after an error: ask `status`
+  Iterator(const Iterator&) = delete;
+  Iterator& operator=(const Iterator&) = delete;
+
+  bool valid() const { return on_row_; }  // false at the end and after an error: ask `status`
+  ByteView key() const { return key_; }   // of the row that it stands on
+  ByteView value() const { return value_; }
   virtual void next() = 0;
-  virtual ByteView key() const = 0;
-  virtual ByteView value() const = 0;
   virtual Status status() const = 0;
+
+ protected:
+  Iterator() = default;
+
+  // An implementation calls one of these when it is made (else it stands nowhere) and in every
+  // `next`. The bytes must stay as they are until the next such call.
+  void stand_on(ByteView key, ByteView value) {
+    key_ = key;
+    value_ = value;
+    on_row_ = true;
+  }
+  void stand_nowhere() {
+    key_ = value_ = {};
+    on_row_ = false;
+  }
+
+ private:
+  ByteView key_;
+  ByteView value_;
+  bool on_row_ = false;
 };
 
 // An ordered map of bytes on one node.

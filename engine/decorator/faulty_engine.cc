@@ -34,29 +34,29 @@ class FaultyIterator final : public Iterator {
     read_row();
   }
 
-  bool valid() const override { return status_.is_ok() && inner_->valid(); }
   void next() override {
     RW_CHECK(valid());
     inner_->next();
     read_row();
   }
-  ByteView key() const override { return inner_->key(); }
-  ByteView value() const override { return garbled_ ? *garbled_ : inner_->value(); }
   Status status() const override { return status_.is_ok() ? inner_->status() : status_; }
 
  private:
   void read_row() {
-    garbled_.reset();
-    if (!inner_->valid()) return;
-    if (plan_->fires(EngineFault::read_fails, inner_->key()))
+    if (!inner_->valid()) return stand_nowhere();
+    if (plan_->fires(EngineFault::read_fails, inner_->key())) {
       status_ = injected(Code::io_error, EngineFault::read_fails);
-    else if (plan_->fires(EngineFault::read_damaged, inner_->key()))
-      garbled_ = garble(*plan_, Bytes(inner_->value()));
+      return stand_nowhere();
+    }
+    if (!plan_->fires(EngineFault::read_damaged, inner_->key()))
+      return stand_on(inner_->key(), inner_->value());
+    garbled_ = garble(*plan_, Bytes(inner_->value()));
+    stand_on(inner_->key(), garbled_);
   }
 
   std::unique_ptr<Iterator> inner_;
   std::shared_ptr<FaultPlan> plan_;
-  std::optional<Bytes> garbled_;
+  Bytes garbled_;
   Status status_;
 };
 

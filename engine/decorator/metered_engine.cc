@@ -49,23 +49,18 @@ class MeteredEngine::RowIterator final : public Iterator {
       if (code != Code::ok) ++counts.of(EngineCall::iterate).errors[static_cast<std::size_t>(code)];
     });
   }
-  RowIterator(const RowIterator&) = delete;
-  RowIterator& operator=(const RowIterator&) = delete;
-
-  bool valid() const override { return inner_->valid(); }
   void next() override {
     inner_->next();
     see_row();
   }
-  ByteView key() const override { return inner_->key(); }
-  ByteView value() const override { return inner_->value(); }
   Status status() const override { return inner_->status(); }
 
  private:
   void see_row() {
-    if (!inner_->valid()) return;
+    if (!inner_->valid()) return stand_nowhere();
+    stand_on(inner_->key(), inner_->value());
     ++rows_;
-    bytes_ += inner_->key().size() + inner_->value().size();
+    bytes_ += key().size() + value().size();
   }
 
   EngineMeter& meter_;

@@ -48,19 +48,20 @@ class SlowEngine::RowIterator final : public Iterator {
     pass_row();
   }
 
-  bool valid() const override { return status_.is_ok() && inner_->valid(); }
   void next() override {
     RW_CHECK(valid());
     inner_->next();
     pass_row();
   }
-  ByteView key() const override { return inner_->key(); }
-  ByteView value() const override { return inner_->value(); }
   Status status() const override { return status_.is_ok() ? inner_->status() : status_; }
 
  private:
   void pass_row() {
     if (inner_->valid()) status_ = engine_.transfer(inner_->key().size() + inner_->value().size());
+    if (inner_->valid() && status_.is_ok())
+      stand_on(inner_->key(), inner_->value());
+    else
+      stand_nowhere();
   }
 
   SlowEngine& engine_;

@@ -32,36 +32,41 @@ class RangeIterator final : public Iterator {
       cursor_->Seek(start_slice_);
     else
       cursor_->SeekToLast();  // within the bounds
-    note_damage();
+    settle();
   }
 
-  bool valid() const override { return !closed() && cursor_->Valid(); }
   void next() override {
     if (!valid()) return;
     try {
-      if (direction_ == Direction::forward)
-        cursor_->Next();
-      else
-        cursor_->Prev();
-      note_damage();
+      step();
     } catch (...) {
-      failed_ = true;
+      end({Code::io_error, "iterate: out of memory"});
     }
   }
-  ByteView key() const override { return to_view(cursor_->key()); }
-  ByteView value() const override { return to_view(cursor_->value()); }
-  Status status() const override {
-    if (failed_) return {Code::io_error, "iterate: out of memory"};
-    if (closed()) return {Code::closed, "engine was closed under its iterator"};
-    return to_status(cursor_->status(), "iterate");
-  }
+  Status status() const override { return status_; }
 
  private:
-  void note_damage() {
-    if (!cursor_->Valid() && cursor_->status().IsCorruption())
-      instance_->note_damage(cursor_->status(), {});
+  void step() {
+    if (instance_->closed.load(std::memory_order_relaxed))
+      return end({Code::closed, "engine was closed under its iterator"});
+    if (direction_ == Direction::forward)
+      cursor_->Next();
+    else
+      cursor_->Prev();
+    settle();
   }
-  bool closed() const { return failed_ || instance_->closed.load(std::memory_order_relaxed); }
+
+  void settle() {
+    if (cursor_->Valid()) return stand_on(to_view(cursor_->key()), to_view(cursor_->value()));
+    const rocksdb::Status native = cursor_->status();
+    end(to_status(native, "iterate"));
+    if (native.IsCorruption()) instance_->note_damage(native, {});
+  }
+
+  void end(Status status) {
+    stand_nowhere();
+    status_ = std::move(status);
+  }
 
   // Destroyed last: the cursor needs its database, and refers to the bounds.
   std::shared_ptr<RocksdbEngine::Instance> instance_;
@@ -71,7 +76,7 @@ class RangeIterator final : public Iterator {
   const rocksdb::Slice stop_slice_;
   const Direction direction_;
   std::unique_ptr<rocksdb::Iterator> cursor_;
-  bool failed_ = false;
+  Status status_;
 };
 
 }  // namespace

@@ -33,25 +33,16 @@ class RangeIterator final : public Iterator {
     take_last_error();
   }
 
-  bool valid() const override { return at_row_ && !connection_->is_retired(); }
-
   void next() override {
     if (!valid()) return;
     try {
       step();
     } catch (...) {
-      at_row_ = false;
-      status_ = {Code::io_error, "iterate: out of memory"};
+      end({Code::io_error, "iterate: out of memory"});
     }
   }
 
-  ByteView key() const override { return key_; }
-  ByteView value() const override { return value_; }
-  Status status() const override {
-    if (status_.is_ok() && connection_->is_retired())
-      return {Code::closed, "engine was closed under its iterator"};
-    return status_;
-  }
+  Status status() const override { return status_; }
 
  private:
   bool forward() const { return direction_ == Direction::forward; }
@@ -73,46 +64,56 @@ class RangeIterator final : public Iterator {
   int move() { return forward() ? rows_->next(rows_) : rows_->prev(rows_); }
 
   void step() {
+    if (connection_->is_retired())
+      return end({Code::closed, "engine was closed under its iterator"});
     // The row that was left is not readable any more when its successor turns out to be damaged.
     // Keys mostly are as long as the one before: then the bytes are all there is to do.
-    if (left_.size() == key_.size())
-      std::memcpy(left_.data(), key_.data(), key_.size());
+    if (left_.size() == key().size())
+      std::memcpy(left_.data(), key().data(), key().size());
     else
-      left_.assign(key_);
+      left_.assign(key());
     if (refuses(onward(), left_)) return;
     settle(move(), onward(), left_);
   }
 
   bool refuses(Way way, const Bytes& key) {
     if (!damage_.leads_there(way, key)) return false;
-    at_row_ = false;
-    status_ = {Code::corrupt, "iterate: next to " + printable(key) + " lies a damaged block"};
+    end({Code::corrupt, "iterate: next to " + printable(key) + " lies a damaged block"});
     return true;
   }
 
   // Takes the row that a step of this way from this key led to.
   void settle(int error, Way way, const Bytes& key) {
-    at_row_ = false;
-    if (error == WT_NOTFOUND) return;
+    if (error == WT_NOTFOUND) return stand_nowhere();
     WT_ITEM key_item{};
     WT_ITEM value_item{};
     if (error == 0) error = rows_->get_key(rows_, &key_item);
     if (error == 0) error = rows_->get_value(rows_, &value_item);
     if (error != 0) return fail(error, way, key);
-    key_ = to_view(key_item);
-    value_ = to_view(value_item);
-    at_row_ = forward() ? range_.stop.empty() || key_ < ByteView(range_.stop)
-                        : key_ >= ByteView(range_.start);
+    if (is_in_range(to_view(key_item)))
+      stand_on(to_view(key_item), to_view(value_item));
+    else
+      stand_nowhere();
+  }
+
+  bool is_in_range(ByteView key) const {
+    return forward() ? range_.stop.empty() || key < ByteView(range_.stop)
+                     : key >= ByteView(range_.start);
   }
 
   // What lies behind a damaged block is not known: all up to the end of the range is suspect.
   void fail(int error, Way way, const Bytes& key) {
-    status_ = connection_->to_status(error, "iterate");
+    end(connection_->to_status(error, "iterate"));
     if (status_.code() != Code::corrupt) return;
     KeyRange suspect = range_;
     if (way == Way::after && !key.empty()) suspect.start = key + '\0';
     if (way == Way::before && !key.empty()) suspect.stop = key;
     damage_.note(way, key, std::move(suspect));
+  }
+
+  void end(Status status) {
+    stand_nowhere();
+    status_ = std::move(status);
   }
 
   const std::shared_ptr<Connection> connection_;
@@ -123,9 +124,6 @@ class RangeIterator final : public Iterator {
   WT_CURSOR* const rows_;
   const KeyRange range_;
   const Direction direction_;
-  bool at_row_ = false;
-  ByteView key_;
-  ByteView value_;
   Bytes left_;
   Status status_;
 };

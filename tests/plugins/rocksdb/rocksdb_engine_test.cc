@@ -268,6 +268,9 @@ TEST_F(RocksdbTest, calls_after_close_answer_closed) {
   const auto iterator = engine_->iterate({}, Direction::forward);
   ASSERT_TRUE(iterator->valid());
   ASSERT_TRUE(engine_->close().is_ok());
+  EXPECT_EQ(iterator->key(), "a");
+  EXPECT_EQ(iterator->value(), "1");
+  iterator->next();
   EXPECT_FALSE(iterator->valid());
   EXPECT_EQ(iterator->status().code(), Code::closed);
   EXPECT_TRUE(engine_->close().is_ok());

@@ -110,15 +110,17 @@ TEST_F(WiredtigerTest, writes_that_meet_are_tried_again) {
   EXPECT_EQ(shown("hot0"), "end");
 }
 
-TEST_F(WiredtigerTest, an_iterator_left_at_close_ends_and_keeps_the_directory) {
+TEST_F(WiredtigerTest, an_iterator_left_at_close_ends_at_its_next_step_and_keeps_the_directory) {
   ASSERT_EQ(open(), ok_status());
   for (int i = 0; i < 10; ++i) put("k" + std::to_string(i), "1");
   auto iterator = engine_->iterate({}, Direction::forward);
   iterator->next();
   ASSERT_TRUE(iterator->valid());
   EXPECT_EQ(engine_->close(), ok_status());
-  EXPECT_FALSE(iterator->valid());
+  EXPECT_EQ(iterator->key(), "k1");
+  EXPECT_EQ(iterator->value(), "1");
   iterator->next();
+  EXPECT_FALSE(iterator->valid());
   EXPECT_EQ(iterator->status().code(), Code::closed);
   EXPECT_EQ(open().code(), Code::locked);
   iterator.reset();
