@@ -21,12 +21,14 @@ class RangeIterator final : public Iterator {
         damage_(connection_->damage()),
         lease_(std::move(lease)),
         rows_(lease_.rows()),
-        range_(range),
-        direction_(direction) {
-    const Bytes& from = this->from();
-    const Way way = from.empty() ? onward() : Way::at;
-    if (refuses(way, from)) return;
-    settle(position(from), way, from);
+        direction_(direction),
+        from_(forward() ? range.start : range.stop),
+        bound_(forward() ? range.stop : range.start) {
+    const Way way = from_.empty() ? onward() : Way::at;
+    if (damage_.leads_there(way, from_))
+      refuse();
+    else
+      settle(position(), way);
   }
   ~RangeIterator() override {
     rows_->reset(rows_);
@@ -46,13 +48,12 @@ class RangeIterator final : public Iterator {
 
  private:
   bool forward() const { return direction_ == Direction::forward; }
-  const Bytes& from() const { return forward() ? range_.start : range_.stop; }
   Way onward() const { return forward() ? Way::after : Way::before; }
 
   // To the first row in the direction, which may lie outside the range.
-  int position(const Bytes& from) {
-    if (from.empty()) return move();
-    const WT_ITEM item = to_item(from);
+  int position() {
+    if (from_.empty()) return move();
+    const WT_ITEM item = to_item(from_);
     rows_->set_key(rows_, &item);
     int side = 0;
     const int error = rows_->search_near(rows_, &side);
@@ -64,51 +65,49 @@ class RangeIterator final : public Iterator {
   int move() { return forward() ? rows_->next(rows_) : rows_->prev(rows_); }
 
   void step() {
-    if (connection_->is_retired())
-      return end({Code::closed, "engine was closed under its iterator"});
-    // The row that was left is not readable any more when its successor turns out to be damaged.
+    if (connection_->is_retired()) return end_closed();
+    // The row that is left is not readable any more when its successor turns out to be damaged.
     // Keys mostly are as long as the one before: then the bytes are all there is to do.
-    if (left_.size() == key().size())
-      std::memcpy(left_.data(), key().data(), key().size());
+    const ByteView left = key();
+    if (from_.size() == left.size())
+      std::memcpy(from_.data(), left.data(), left.size());
     else
-      left_.assign(key());
-    if (refuses(onward(), left_)) return;
-    settle(move(), onward(), left_);
+      from_.assign(left);
+    if (damage_.leads_there(onward(), from_)) return refuse();
+    settle(move(), onward());
   }
 
-  bool refuses(Way way, const Bytes& key) {
-    if (!damage_.leads_there(way, key)) return false;
-    end({Code::corrupt, "iterate: next to " + printable(key) + " lies a damaged block"});
-    return true;
-  }
-
-  // Takes the row that a step of this way from this key led to.
-  void settle(int error, Way way, const Bytes& key) {
-    if (error == WT_NOTFOUND) return stand_nowhere();
-    WT_ITEM key_item{};
-    WT_ITEM value_item{};
-    if (error == 0) error = rows_->get_key(rows_, &key_item);
-    if (error == 0) error = rows_->get_value(rows_, &value_item);
-    if (error != 0) return fail(error, way, key);
-    if (is_in_range(to_view(key_item)))
-      stand_on(to_view(key_item), to_view(value_item));
+  // Takes the row that a step of this way led to. Inline, because for its two callers it would
+  // otherwise be a function with a frame of its own, in each step.
+  [[gnu::always_inline]] void settle(int error, Way way) {
+    if (error == 0) error = rows_->get_key(rows_, &key_item_);
+    if (error == 0) error = rows_->get_value(rows_, &value_item_);
+    if (error != 0) return fail(error, way);
+    if (is_in_bound(to_view(key_item_)))
+      stand_on(to_view(key_item_), to_view(value_item_));
     else
       stand_nowhere();
   }
 
-  bool is_in_range(ByteView key) const {
-    return forward() ? range_.stop.empty() || key < ByteView(range_.stop)
-                     : key >= ByteView(range_.start);
+  bool is_in_bound(ByteView key) const {
+    return bound_.empty() || (forward() ? key < ByteView(bound_) : key >= ByteView(bound_));
+  }
+
+  // These are no part of a step that succeeds, which is so small that their strings would be felt.
+  [[gnu::cold]] void refuse() {
+    end({Code::corrupt, "iterate: next to " + printable(from_) + " lies a damaged block"});
+  }
+  [[gnu::cold]] void end_closed() { end({Code::closed, "engine was closed under its iterator"}); }
+  [[gnu::cold]] void fail(int error, Way way) {
+    if (error == WT_NOTFOUND) return stand_nowhere();
+    end(connection_->to_status(error, "iterate"));
+    if (status_.code() == Code::corrupt) damage_.note(way, from_, unseen(way));
   }
 
   // What lies behind a damaged block is not known: all up to the end of the range is suspect.
-  void fail(int error, Way way, const Bytes& key) {
-    end(connection_->to_status(error, "iterate"));
-    if (status_.code() != Code::corrupt) return;
-    KeyRange suspect = range_;
-    if (way == Way::after && !key.empty()) suspect.start = key + '\0';
-    if (way == Way::before && !key.empty()) suspect.stop = key;
-    damage_.note(way, key, std::move(suspect));
+  KeyRange unseen(Way way) const {
+    if (!forward()) return {bound_, from_};
+    return {way == Way::after && !from_.empty() ? from_ + '\0' : from_, bound_};
   }
 
   void end(Status status) {
@@ -122,9 +121,12 @@ class RangeIterator final : public Iterator {
   DamagedPlaces& damage_;
   SessionPool::Lease lease_;
   WT_CURSOR* const rows_;
-  const KeyRange range_;
   const Direction direction_;
-  Bytes left_;
+  Bytes from_;         // where the last step began: at first where the range does, then a key
+  const Bytes bound_;  // where the range ends, in the direction
+  // What each step gets. The library fills a part of them, so anew they would have to be cleared.
+  WT_ITEM key_item_{};
+  WT_ITEM value_item_{};
   Status status_;
 };
 
