@@ -52,6 +52,7 @@ class RocksdbSession final : public Library::Session {
   std::size_t scan(const Bytes& start, std::size_t limit) override {
     rocksdb::ReadOptions options;
     options.fill_cache = false;
+    options.ignore_range_deletions = true;  // as the engine, where none were dropped
     const std::unique_ptr<rocksdb::Iterator> cursor(db_.NewIterator(options));
     std::size_t read = 0;
     std::size_t rows = 0;

@@ -235,6 +235,7 @@ Status RocksdbEngine::connect(std::unique_ptr<DirectoryLock>& lock) {
     rocksdb::Warn(options_.info_log,
                   "left out %llu batches that lay behind a hole in the unsynced part of the logs",
                   static_cast<unsigned long long>(left_out));
+  instance->look_for_dropped_ranges();
   instance->lock = std::move(lock);
   instance_ = std::move(instance);
   db_ = db;
@@ -286,6 +287,15 @@ void RocksdbEngine::keep_space(const rocksdb::Options& actual) {
           .look_bytes = std::min(memtable / look_part_of_memtable, limits::free_space_look_bytes),
           .look_after = limits::free_space_look_after},
       [directory = directory_] { return disk_space(directory).free_bytes; }, make_coarse_clock());
+}
+
+// In tables, where a recovery has moved everything.
+void RocksdbEngine::Instance::look_for_dropped_ranges() {
+  rocksdb::TablePropertiesCollection tables;
+  bool found = !db->GetPropertiesOfAllTables(&tables).ok();
+  for (const auto& [path, properties] : tables)
+    found = found || properties->num_range_deletions > 0;
+  may_have_dropped_ranges.store(found);
 }
 
 // A table that cannot be read in one place is not to be trusted in others; without a table's name
@@ -484,6 +494,7 @@ Status RocksdbEngine::let_go() {
   rocksdb::Warn(options_.info_log, "opened anew: the disk was full and has room again");
   db_ = nullptr;
   lock_between_ = std::move(instance_->lock);
+  instance_->left_behind.store(true);
   left_behind_.push_back(instance_);
   instance_.reset();
   return ok_status();
@@ -624,14 +635,19 @@ Status RocksdbEngine::drop_admitted(const KeyRange& range, std::uint64_t& sequen
   if (range.is_nothing()) return ok_status();
   Bytes stop = range.stop;
   if (stop.empty()) {
-    // RocksDB knows no open end: end just behind the last key there is.
-    const std::unique_ptr<rocksdb::Iterator> last(db_->NewIterator(blocking_read_));
+    // RocksDB knows no open end: end just behind the last key there is, dropped before or not, for
+    // a cursor that heeds dropped ranges may not tell of damage (see RangeIterator).
+    rocksdb::ReadOptions options = blocking_read_;
+    options.ignore_range_deletions = true;
+    options.total_order_seek = true;
+    const std::unique_ptr<rocksdb::Iterator> last(db_->NewIterator(options));
     last->SeekToLast();
     if (!last->status().ok()) return to_status(last->status(), "drop range");
     if (!last->Valid() || to_view(last->key()) < range.start) return ok_status();
     stop = last->key().ToString() + '\0';
   }
   RW_TRY(check_space(log_record_bytes + range.start.size() + stop.size()));
+  instance_->may_have_dropped_ranges.store(true);
   const rocksdb::Status status = write_native(MayBlock::yes, [&](const auto& options) {
     return db_->DeleteRange(options, db_->DefaultColumnFamily(), to_slice(range.start),
                             to_slice(stop));

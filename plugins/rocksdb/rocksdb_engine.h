@@ -69,8 +69,12 @@ class RocksdbEngine final : public StorageEngine {
     LogContinuity log_continuity;     // the database keeps a pointer to it
     std::unique_ptr<rocksdb::DB> db;  // destroyed before the lock is let go
     std::atomic<bool> closed{false};
+    std::atomic<bool> left_behind{false};  // another instance has the directory
+    // Set before a range is dropped, and at an open that finds some.
+    std::atomic<bool> may_have_dropped_ranges{false};
     std::shared_ptr<DamageBook> damage;  // the engine's
 
+    void look_for_dropped_ranges();
     // `key`: the one that was read; empty in an iteration.
     void note_damage(const rocksdb::Status& native, ByteView key);
   };
