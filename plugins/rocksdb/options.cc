@@ -34,7 +34,7 @@ struct ReservedOption {
 };
 
 // Options that are the engine's own to set, because another value breaks what it promises.
-constexpr std::array<ReservedOption, 23> reserved_options{{
+constexpr std::array<ReservedOption, 25> reserved_options{{
     {"create_if_missing", "the engine creates its own directory"},
     {"error_if_exists", "the engine opens what is there"},
     {"comparator", "keys are in byte order"},
@@ -43,6 +43,9 @@ constexpr std::array<ReservedOption, 23> reserved_options{{
     {"inplace_update_support", "it excludes snapshots and merges"},
     {"unordered_write", "it gives up the order of writes"},
     {"two_write_queues", "it is for transactions, and a sync would wait for a write"},
+    {"max_open_files",
+     "a read that may not block takes a table that was closed for an empty value"},
+    {"atomic_flush", "there is one family, and it makes errors of compactions those of flushes"},
     {"manual_wal_flush", "a write must survive the death of the process"},
     {"wal_recovery_mode", "what is found after a crash must be a prefix of the writes"},
     {"wal_filter", "what is found after a crash must be a prefix of the writes"},

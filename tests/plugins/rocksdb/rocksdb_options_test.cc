@@ -40,7 +40,7 @@ TEST(RocksdbOptionsTest, defaults) {
 
 TEST(RocksdbOptionsTest, passes_options_through_with_sizes_in_units) {
   const rocksdb::Options options = made({{"write_buffer_size", "8MiB"},
-                                         {"max_open_files", "77"},
+                                         {"max_background_jobs", "7"},
                                          {"compression", "kNoCompression"},
                                          {"max_total_wal_size", "123B"},
                                          {"target_file_size_base", "4M"},
@@ -48,7 +48,7 @@ TEST(RocksdbOptionsTest, passes_options_through_with_sizes_in_units) {
                                          {"table.cache_index_and_filter_blocks", "true"},
                                          {"block_cache_size", "3MiB"}});
   EXPECT_EQ(options.write_buffer_size, 8u << 20);
-  EXPECT_EQ(options.max_open_files, 77);
+  EXPECT_EQ(options.max_background_jobs, 7);
   EXPECT_EQ(options.compression, rocksdb::kNoCompression);
   EXPECT_EQ(options.max_total_wal_size, 123u);
   EXPECT_EQ(options.target_file_size_base, 4u << 20);
@@ -82,6 +82,8 @@ TEST(RocksdbOptionsTest, refuses_values_that_rocksdb_refuses) {
 }
 
 TEST(RocksdbOptionsTest, refuses_options_that_would_break_the_contract) {
+  expect_refused("max_open_files", "100", "not to be set");
+  expect_refused("atomic_flush", "true", "not to be set");
   expect_refused("manual_wal_flush", "true", "not to be set");
   expect_refused("two_write_queues", "true", "not to be set");
   expect_refused("unordered_write", "true", "not to be set");
