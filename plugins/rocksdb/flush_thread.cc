@@ -37,7 +37,7 @@ void FlushThread::run() {
     if (stops_) return;
     const std::uint64_t covered = last_asked_;
     lock.unlock();
-    rocksdb::Status status = db_.Flush(rocksdb::FlushOptions());
+    rocksdb::Status status = db_.Flush(options_);
     lock.lock();
     status_ = std::move(status);
     last_ended_ = covered;

@@ -15,7 +15,7 @@ namespace ringwright {
 // that waits for room (see RoomWait). Those who ask while one is under way share the next.
 class FlushThread {
  public:
-  explicit FlushThread(rocksdb::DB& db) : db_(db) {}
+  FlushThread(rocksdb::DB& db, const rocksdb::FlushOptions& options) : db_(db), options_(options) {}
   // Waits for the flush under way.
   ~FlushThread();
   FlushThread(const FlushThread&) = delete;
@@ -30,6 +30,7 @@ class FlushThread {
   void run();
 
   rocksdb::DB& db_;
+  const rocksdb::FlushOptions options_;
   std::mutex mutex_;
   std::condition_variable asked_;
   std::condition_variable ended_;

@@ -129,6 +129,14 @@ bool waited_for_a_full_disk(const rocksdb::Status& native) {
          native.ToString().find(rocksdb::Status::NoSpace().ToString()) != std::string::npos;
 }
 
+// With `allow_write_stall`: otherwise a flush waits until it stalls no writer, with no end where
+// compactions lack room.
+rocksdb::FlushOptions flush_options() {
+  rocksdb::FlushOptions options;
+  options.allow_write_stall = true;
+  return options;
+}
+
 rocksdb::WriteBatch& cleared_batch() {
   static thread_local rocksdb::WriteBatch batch;
   if (batch.GetDataSize() > kept_batch_bytes_max) batch = rocksdb::WriteBatch();
@@ -177,8 +185,6 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   RW_TRY(check_not_headless(directory));
 
   options->info_log = make_info_log(directory, options->max_log_file_size, options->info_log_level);
-  space_errors_ = std::make_shared<SpaceErrors>();
-  options->listeners.push_back(space_errors_);
   options_ = std::move(*options);
   directory_ = directory;
   durability_ = context.durability;
@@ -186,7 +192,6 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   if (durability_ == Durability::none) {
     room_wait_ = std::make_shared<RoomWait>(
         directory_, [this] { out_of_space_.store(true, std::memory_order_release); });
-    options_.listeners.push_back(room_wait_->listener());
   }
   RW_TRY(connect(*lock));
   if (durability_ != Durability::none) {
@@ -203,8 +208,8 @@ Status RocksdbEngine::open_locked(const EngineContext& context) {
   path_ = context.path;
   prepare_calls(context);
   if (room_wait_) {
-    flush_thread_.emplace(*db_);
-    room_wait_->begin();
+    flush_thread_.emplace(*db_, flush_options());
+    room_wait_->begin(db_->GetOptions().max_background_jobs);
   }
   serves_.store(true);
   gate_.open();
@@ -217,8 +222,11 @@ void RocksdbEngine::make_environment(Instance& instance) {
     instance.files = std::make_shared<SeverableFiles>();
     files = std::make_shared<LogWatch>(instance.files, directory_, [this] { note_full_log(); });
   }
-  instance.environment = rocksdb::NewCompositeEnv(std::move(files));
+  instance.environment = rocksdb::NewCompositeEnv(
+      std::make_shared<UnresumedFiles>(std::move(files), instance.space_errors));
   options_.env = instance.environment.get();
+  options_.listeners = {instance.space_errors};
+  if (room_wait_) options_.listeners.push_back(room_wait_->listener());
 }
 
 // Opens the database, which recovers it. Takes the directory's lock if that succeeds.
@@ -414,19 +422,25 @@ Result<std::uint64_t> RocksdbEngine::write_admitted(const WriteBatch& batch, May
   return write_failure(status, "write");
 }
 
-// In class `none` a writer whom RocksDB stalls for want of room must not wait for that.
+// A writer whom RocksDB has stopped must not wait for room within it: nobody would say that the
+// disk is full. One whom it merely delays waits there, for RocksDB counts each try as a write.
 template <typename Write>
 rocksdb::Status RocksdbEngine::write_native(MayBlock may_block, const Write& write) {
   if (may_block == MayBlock::no) return write(unstalled_write_);
-  if (!room_wait_) return write(blocking_write_);
   for (;;) {
     const rocksdb::Status status = write(unstalled_write_);
-    if (!status.IsIncomplete()) return status;
+    if (!status.IsIncomplete() || waited_for_a_full_disk(status)) return status;
+    if (property(rocksdb::DB::Properties::kIsWriteStopped) == 0) return write(blocking_write_);
     if (!serves_.load()) return rocksdb::Status::ShutdownInProgress();
-    if (room_wait_->is_waiting() || space_errors_->compaction_lacks_room())
-      return rocksdb::Status::NoSpace("no room for what was written before");
+    if (lacks_room()) return rocksdb::Status::NoSpace("no room for what was written before");
     std::this_thread::sleep_for(stall_poll);
   }
+}
+
+// The background, just now.
+bool RocksdbEngine::lacks_room() const {
+  return instance_->space_errors->compaction_lacks_room() ||
+         (room_wait_ && room_wait_->is_waiting());
 }
 
 // Another thread's write may have met the full disk, which RocksDB does not always say.
@@ -480,10 +494,11 @@ Status RocksdbEngine::revive() {
 // Takes the directory out of the database's hands, or answers why not yet. Without iterators that
 // also closes it.
 Status RocksdbEngine::let_go() {
-  await_jobs();
   std::erase_if(left_behind_, [](const auto& instance) { return instance.expired(); });
   if (left_behind_.size() >= left_behind_max)
     return {Code::no_space, "disk was full; waiting for iterators that began before earlier ones"};
+  left_behind_.reserve(left_behind_max);
+  await_jobs();
   reviving_.store(true, std::memory_order_release);
   gate_.shut();
   if (!instance_->files->sever_within(sever_wait_max)) {
@@ -526,6 +541,8 @@ Status RocksdbEngine::take_up() {
 
 // RocksDB's background may wait again right after it was asked, so it is asked last.
 Status RocksdbEngine::await_room() {
+  if (instance_->space_errors->has_stopped())
+    return fail(Code::io_error, {Code::io_error, "RocksDB was stopped by an error, see its LOG"});
   out_of_space_.store(false, std::memory_order_release);
   if (!room_wait_->is_waiting()) return ok_status();
   out_of_space_.store(true, std::memory_order_release);
@@ -677,7 +694,7 @@ Status RocksdbEngine::flush_once() {
 }
 
 rocksdb::Status RocksdbEngine::flush_native() {
-  if (!room_wait_) return db_->Flush(rocksdb::FlushOptions());
+  if (!room_wait_) return db_->Flush(flush_options());
   const auto flushed =
       flush_thread_->flush([this] { return room_wait_->is_waiting() || !serves_.load(); });
   if (flushed) return *flushed;

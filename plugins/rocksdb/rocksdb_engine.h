@@ -51,7 +51,7 @@ class RocksdbEngine final : public StorageEngine {
   Result<std::uint64_t> write(const WriteBatch& batch, MayBlock may_block) override;
   Status sync(std::uint64_t sequence, MayBlock may_block) override;
   // An iterator that is still there at `close` ends with `closed`; the directory stays locked
-  // until it is destroyed.
+  // until it is destroyed, unless the database was opened anew since it began.
   std::unique_ptr<Iterator> iterate(const KeyRange& range, Direction direction) override;
   Status drop_range(const KeyRange& range) override;
   Status flush() override;
@@ -64,6 +64,7 @@ class RocksdbEngine final : public StorageEngine {
   // What an open instance and its iterators share.
   struct Instance {
     std::unique_ptr<DirectoryLock> lock;
+    std::shared_ptr<SpaceErrors> space_errors = std::make_shared<SpaceErrors>();
     std::shared_ptr<SeverableFiles> files;  // none in class `none`
     std::shared_ptr<rocksdb::Env> environment;
     LogContinuity log_continuity;     // the database keeps a pointer to it
@@ -119,6 +120,7 @@ class RocksdbEngine final : public StorageEngine {
   bool read(std::span<const Bytes> keys, MayBlock may_block, Answers& answers);
   Status flush_once();
   rocksdb::Status flush_native();
+  bool lacks_room() const;
   template <typename Write>
   rocksdb::Status write_native(MayBlock may_block, const Write& write);
   Status sync_through(std::uint64_t sequence);
@@ -140,7 +142,6 @@ class RocksdbEngine final : public StorageEngine {
   std::shared_ptr<DamageBook> damage_;
 
   std::shared_ptr<Disk> disk_;
-  std::shared_ptr<SpaceErrors> space_errors_;
   std::shared_ptr<RoomWait> room_wait_;      // in class `none`
   std::optional<FlushThread> flush_thread_;  // where `room_wait_` is, while the database is open
   rocksdb::Options options_;

@@ -1,8 +1,12 @@
 #include "plugins/rocksdb/room_wait.h"
 
+#include <rocksdb/env.h>
+
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <mutex>
 #include <set>
 #include <string_view>
@@ -18,6 +22,14 @@ using rocksdb::IOStatus;
 using rocksdb::Slice;
 
 constexpr std::chrono::milliseconds retry_every{10};
+
+void add_threads(int count) {
+  static std::mutex mutex;
+  const std::lock_guard lock(mutex);
+  rocksdb::Env& shared = *rocksdb::Env::Default();
+  for (const auto kind : {rocksdb::Env::Priority::HIGH, rocksdb::Env::Priority::LOW})
+    shared.SetBackgroundThreads(std::max(1, shared.GetBackgroundThreads(kind) + count), kind);
+}
 
 }  // namespace
 
@@ -45,7 +57,6 @@ class RoomWait::Room {
   IOStatus patiently(const Attempt& attempt) {
     IOStatus status = attempt();
     if (!status.IsNoSpace() || !arrive()) return status;
-    full_();
     while (status.IsNoSpace() && pause()) status = attempt();
     leave();
     return status;
@@ -54,8 +65,10 @@ class RoomWait::Room {
  private:
   bool arrive() {
     const std::lock_guard lock(mutex_);
-    if (may_wait_) ++waiting_;
-    return may_wait_;
+    if (!may_wait_) return false;
+    ++waiting_;
+    full_();
+    return true;
   }
   bool pause() {
     std::unique_lock lock(mutex_);
@@ -79,35 +92,31 @@ class RoomWait::FlushFiles final : public rocksdb::EventListener {
   const char* Name() const override { return "ringwright.flush_files"; }
 
   void OnTableFileCreationStarted(const rocksdb::TableFileCreationBriefInfo& info) override {
-    if (info.reason == rocksdb::TableFileCreationReason::kFlush) note(info.file_path);
-  }
-  void OnTableFileCreated(const rocksdb::TableFileCreationInfo& info) override {
-    forget(info.file_path);
+    if (info.reason == rocksdb::TableFileCreationReason::kFlush) note(info);
   }
   void OnBlobFileCreationStarted(const rocksdb::BlobFileCreationBriefInfo& info) override {
-    if (info.reason == rocksdb::BlobFileCreationReason::kFlush) note(info.file_path);
+    if (info.reason == rocksdb::BlobFileCreationReason::kFlush) note(info);
   }
-  void OnBlobFileCreated(const rocksdb::BlobFileCreationInfo& info) override {
-    forget(info.file_path);
+  // The last of what a flush writes, under another name when there was nothing to write.
+  void OnTableFileCreated(const rocksdb::TableFileCreationInfo& info) override {
+    const std::lock_guard lock(mutex_);
+    paths_by_job_.erase(info.job_id);
   }
 
   bool contains(const std::string& path) const {
     const std::lock_guard lock(mutex_);
-    return paths_.contains(path);
+    return std::any_of(paths_by_job_.begin(), paths_by_job_.end(),
+                       [&](const auto& job) { return job.second.contains(path); });
   }
 
  private:
-  void note(const std::string& path) {
+  void note(const rocksdb::FileCreationBriefInfo& info) {
     const std::lock_guard lock(mutex_);
-    paths_.insert(path);
-  }
-  void forget(const std::string& path) {
-    const std::lock_guard lock(mutex_);
-    paths_.erase(path);
+    paths_by_job_[info.job_id].insert(info.file_path);
   }
 
   mutable std::mutex mutex_;
-  std::set<std::string> paths_;
+  std::map<int, std::set<std::string>> paths_by_job_;
 };
 
 class RoomWait::PatientFile final : public rocksdb::FSWritableFileOwnerWrapper {
@@ -147,12 +156,6 @@ class RoomWait::PatientFile final : public rocksdb::FSWritableFileOwnerWrapper {
     if (status.ok()) size_ = size;
     return status;
   }
-  IOStatus Sync(const IOOptions& options, IODebugContext* context) override {
-    return final_failure(target()->Sync(options, context));
-  }
-  IOStatus Fsync(const IOOptions& options, IODebugContext* context) override {
-    return final_failure(target()->Fsync(options, context));
-  }
 
  private:
   // A full disk takes what still fits. RocksDB's file does not count that as its own, and would cut
@@ -168,12 +171,6 @@ class RoomWait::PatientFile final : public rocksdb::FSWritableFileOwnerWrapper {
     return full;
   }
 
-  // RocksDB would take it for something that passes.
-  static IOStatus final_failure(IOStatus status) {
-    return status.IsNoSpace() ? IOStatus::IOError("sync on a full disk", status.ToString())
-                              : std::move(status);
-  }
-
   rocksdb::FileSystem& files_;
   const std::string path_;
   const std::shared_ptr<Room> room_;
@@ -186,10 +183,19 @@ RoomWait::RoomWait(std::string directory, std::function<void()> full)
       room_(std::make_shared<Room>(std::move(full))),
       flush_files_(std::make_shared<FlushFiles>()) {}
 
-RoomWait::~RoomWait() = default;
+RoomWait::~RoomWait() { end(); }
 
-void RoomWait::begin() { room_->begin(); }
-void RoomWait::end() { room_->end(); }
+void RoomWait::begin(int jobs) {
+  add_threads(jobs);
+  lent_threads_.store(jobs);
+  room_->begin();
+}
+
+void RoomWait::end() {
+  room_->end();
+  if (const int lent = lent_threads_.exchange(0); lent > 0) add_threads(-lent);
+}
+
 bool RoomWait::is_waiting() const { return room_->is_waiting(); }
 
 std::shared_ptr<rocksdb::EventListener> RoomWait::listener() const { return flush_files_; }

@@ -3,6 +3,7 @@
 #include <rocksdb/file_system.h>
 #include <rocksdb/listener.h>
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <string>
@@ -20,14 +21,16 @@ namespace ringwright {
 // for good.
 class RoomWait final : public rocksdb::FileSystemWrapper {
  public:
-  // Of the files in `directory`. `full` is called by a background thread that is about to wait; no
-  // exception may leave it.
+  // Of the files in `directory`. `full` is called by a background thread that is about to wait,
+  // never once `end` has returned; no exception may leave it.
   RoomWait(std::string directory, std::function<void()> full);
   ~RoomWait() override;
 
   // Nobody waits before `begin`, so that an open on a full disk fails; nor after `end`, which
-  // hands those who wait their error, so that a database can be closed. Threads: any.
-  void begin();
+  // hands those who wait their error, so that a database can be closed. In between RocksDB has
+  // `jobs` more threads for each kind of job: all databases of the process share them, and those
+  // that wait are missing there. Threads: any.
+  void begin(int jobs);
   void end();
   // Whether a thread waits for room just now.
   bool is_waiting() const;
@@ -53,6 +56,7 @@ class RoomWait final : public rocksdb::FileSystemWrapper {
   const std::string directory_;
   const std::shared_ptr<Room> room_;
   const std::shared_ptr<FlushFiles> flush_files_;
+  std::atomic<int> lent_threads_{0};
 };
 
 }  // namespace ringwright

@@ -17,9 +17,9 @@ class SeverableFiles final : public rocksdb::FileSystemWrapper {
  public:
   SeverableFiles();
 
-  // Once it has answered true the database changes no file and no name, whatever it tries, and has
-  // no lock on its directory. False when a call to the system has not come back by then; nothing
-  // more is begun all the same.
+  // Once it has answered true the database writes to no file and changes no name, whatever it
+  // tries, and has no lock on its directory. False when a call to the system has not come back by
+  // then; nothing more is begun all the same.
   bool sever_within(Nanoseconds wait);
 
   const char* Name() const override { return "ringwright.severable_files"; }

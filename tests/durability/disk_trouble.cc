@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstdio>
 #include <deque>
+#include <future>
 #include <thread>
 
 #include "engine/base/random.h"
@@ -31,6 +32,12 @@ constexpr std::int64_t room_bytes_max = 400'000;
 // refused before the memtables are full as well.
 constexpr std::int64_t room_bytes_without_logs_max = 30'000;
 constexpr int numbers_of_a_cycle_without_logs_max = 12'000;
+constexpr int rows_to_compact = 6000;
+constexpr std::size_t noise_bytes = 1000;
+constexpr std::uint64_t room_for_flushes = 1'500'000;
+constexpr int flushes_behind_compactions = 100;
+constexpr int rows_between_flushes = 20;
+constexpr int numbers_of_another = 1000;
 constexpr int numbers_before_the_iterator = 50;
 constexpr int numbers_before_the_failure_max = 400;
 constexpr int tries_after_the_failure = 20;
@@ -90,6 +97,45 @@ class Session {
     if (SteadyClock::now() - begun > close_deadline) fail("close waits for room");
     if (closed.code() != Code::ok && closed.code() != Code::no_space)
       fail("close on a full disk: " + closed.to_string());
+    plan_.power->budget_bytes = PowerPage::no_budget;
+  }
+
+  // There is room for flushes, and none for the compactions that should make room for them.
+  void flush_behind_compactions() {
+    for (int i = 0; i < rows_to_compact; ++i) expect_ok(put_noise(i, MayBlock::yes), "write");
+    plan_.power->budget_bytes = plan_.power->used_bytes + room_for_flushes;
+    auto flushes = std::async(std::launch::async, [&] {
+      for (int i = 0; i < flushes_behind_compactions; ++i) {
+        for (int j = 0; j < rows_between_flushes; ++j)
+          put_noise(static_cast<int>(random_.below(rows_to_compact)), MayBlock::no)
+              .ignore("it may be refused");
+        expect_full_at_most(engine_->flush());
+      }
+    });
+    if (flushes.wait_for(freed_deadline) != std::future_status::ready)
+      fail("a flush waits for a compaction that lacks room");
+    expect_ok(engine_->close(), "close");
+    plan_.power->budget_bytes = PowerPage::no_budget;
+  }
+
+  // Whose directory lies elsewhere. All of one library in a process share its threads.
+  void fill_beside_another(const std::string& elsewhere) {
+    plan_.power->hides_budget = true;
+    leave_little_room();
+    fill();
+    auto other = std::async(std::launch::async, [&] {
+      const auto engine = open_engine(elsewhere, Durability::os);
+      for (int i = 0; i < numbers_of_another; ++i) {
+        WriteBatch batch;
+        batch.put("key" + std::to_string(i), Bytes(1000, 'v'));
+        expect_ok(engine->write(batch, MayBlock::yes).status(), "write of another engine");
+      }
+      expect_ok(engine->flush(), "flush of another engine");
+      expect_ok(engine->close(), "close of another engine");
+    });
+    if (other.wait_for(close_deadline) != std::future_status::ready)
+      fail("another engine waits for room");
+    engine_->close().ignore("it is another test's");
     plan_.power->budget_bytes = PowerPage::no_budget;
   }
 
@@ -189,22 +235,32 @@ class Session {
 
   bool has_logs() const { return plan_.durability != Durability::none; }
 
+  Status put_noise(int row, MayBlock may_block) {
+    Bytes value(noise_bytes, '\0');
+    for (char& byte : value) byte = static_cast<char>(random_.below(256));
+    WriteBatch batch;
+    batch.put("noise" + std::to_string(row), value);
+    return engine_->write(batch, may_block).status();
+  }
+
   void leave_little_room() {
     const std::int64_t most = has_logs() ? room_bytes_max : room_bytes_without_logs_max;
     plan_.power->budget_bytes =
         plan_.power->used_bytes + static_cast<std::uint64_t>(random_.between(room_bytes_min, most));
   }
 
-  void open() {
+  void open() { engine_ = open_engine(plan_.root, plan_.durability); }
+
+  std::unique_ptr<StorageEngine> open_engine(const std::string& root, Durability durability) {
     auto made = make_engine_stack(registry(), plan_.engine);
     if (!made) fail(made.error().to_string());
-    engine_ = std::move(*made);
-    expect_ok(engine_->open({.path = "engine",
+    expect_ok((*made)->open({.path = "engine",
                              .options = plan_.options,
-                             .durability = plan_.durability,
+                             .durability = durability,
                              .policy = workload_policy(),
-                             .disk = make_posix_disk(plan_.root)}),
+                             .disk = make_posix_disk(root)}),
               "open");
+    return std::move(*made);
   }
 
   void expect_ok(const Status& status, const std::string& what) {
@@ -341,6 +397,19 @@ void run_on_a_full_disk(const ChildPlan& plan, TroubleFigures& figures, Filling 
 void run_to_a_full_end(const ChildPlan& plan, TroubleFigures& figures) {
   Session session(plan, figures);
   session.fill_and_close();
+  ::_exit(child_verified);
+}
+
+void run_behind_compactions(const ChildPlan& plan, TroubleFigures& figures) {
+  Session session(plan, figures);
+  session.flush_behind_compactions();
+  ::_exit(child_verified);
+}
+
+void run_beside_another_engine(const ChildPlan& plan, TroubleFigures& figures,
+                               const std::string& elsewhere) {
+  Session session(plan, figures);
+  session.fill_beside_another(elsewhere);
   ::_exit(child_verified);
 }
 

@@ -30,6 +30,13 @@ enum class Filling : unsigned char { in_sight, unseen };
 // The disk fills and stays full, and the engine is closed.
 [[noreturn]] void run_to_a_full_end(const ChildPlan& plan, TroubleFigures& figures);
 
+// The disk has no room for compactions; flushes and the close must not wait for them.
+[[noreturn]] void run_behind_compactions(const ChildPlan& plan, TroubleFigures& figures);
+
+// The disk fills, and an engine of the same kind on another disk goes on.
+[[noreturn]] void run_beside_another_engine(const ChildPlan& plan, TroubleFigures& figures,
+                                            const std::string& elsewhere);
+
 // The first with an iterator at any time, each made before the one before it ends, and with one
 // from the beginning to the end. Neither that nor the full disk keeps reads from their answers.
 [[noreturn]] void run_under_iterators(const ChildPlan& plan, TroubleFigures& figures);

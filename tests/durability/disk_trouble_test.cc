@@ -122,6 +122,37 @@ TEST_P(DiskTrouble, ADiskThatStaysFullUntilTheEnd) {
   fill_disks([&] { run_to_a_full_end(plan_, *figures_); });
 }
 
+TEST_P(DiskTrouble, FlushesAndTheCloseWaitForNoCompactionThatLacksRoom) {
+  if (GetParam() != "rocksdb") GTEST_SKIP() << "it has no such options";
+  plan_.options["write_buffer_size"] = "100KiB";
+  plan_.options["compression"] = "kNoCompression";
+  plan_.options["level0_file_num_compaction_trigger"] = "2";
+  plan_.options["level0_slowdown_writes_trigger"] = "4";
+  plan_.options["level0_stop_writes_trigger"] = "100";
+  plan_.seed = 1;
+  for (const Durability durability : classes()) {
+    SCOPED_TRACE(durability_name(durability));
+    const Shared<ProgressPage> page;
+    std::filesystem::remove_all(plan_.root);
+    std::filesystem::create_directory(plan_.root);
+    power_->budget_bytes = PowerPage::no_budget;
+    plan_.page = page.get();
+    plan_.durability = durability;
+    ASSERT_EQ(child_verdict(*page, [&] { run_behind_compactions(plan_, *figures_); }), "");
+  }
+}
+
+TEST_P(DiskTrouble, AFullDiskHoldsUpNoOtherEngine) {
+  small_logs();
+  if (GetParam() == "rocksdb") plan_.options["write_buffer_size"] = "100KiB";
+  const std::string elsewhere = folder_.path() + "/elsewhere";
+  fill_disks([&] {
+    std::filesystem::remove_all(elsewhere);
+    std::filesystem::create_directory(elsewhere);
+    run_beside_another_engine(plan_, *figures_, elsewhere);
+  });
+}
+
 TEST_P(DiskTrouble, AFullDiskUnderIteratorsThatOverlap) {
   small_logs();
   if (GetParam() == "rocksdb") plan_.options["write_buffer_size"] = "100KiB";

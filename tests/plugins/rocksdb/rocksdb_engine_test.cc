@@ -1,6 +1,8 @@
 #include <rocksdb/env.h>
 #include <signal.h>
 
+#include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <thread>
@@ -102,6 +104,41 @@ TEST_F(RocksdbTest, close_is_no_flush) {
   reopen();
   EXPECT_EQ(shown("flushed"), "1");
   EXPECT_EQ(shown("unflushed"), "absent");
+}
+
+// RocksDB counts a write that it refused for being delayed as one that was made: who only asks
+// again and again is delayed for ever.
+TEST_F(RocksdbTest, delayed_writers_come_through) {
+  constexpr int goal = 2600;  // writes begin to be delayed at some 2000
+  context_.durability = Durability::none;
+  context_.options["write_buffer_size"] = "100KiB";
+  context_.options["compaction_style"] = "kCompactionStyleUniversal";
+  context_.options["level0_file_num_compaction_trigger"] = "2";
+  context_.options["level0_slowdown_writes_trigger"] = "2";
+  context_.options["level0_stop_writes_trigger"] = "3";
+  ASSERT_TRUE(open().is_ok());
+  std::atomic<int> written{0};
+  std::atomic<bool> ends{false};
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::seconds(60);
+  std::vector<std::thread> threads;
+  for (int writer = 0; writer < 4; ++writer) {
+    threads.emplace_back([&, writer] {
+      for (int i = 0; !ends; ++i) {
+        WriteBatch batch;
+        batch.put("key" + std::to_string(writer) + "/" + std::to_string(i), Bytes(400, 'v'));
+        if (!engine_->write(batch, MayBlock::yes)) break;
+        ++written;
+      }
+    });
+  }
+  while (written < goal && std::chrono::steady_clock::now() < deadline) {
+    EXPECT_TRUE(engine_->flush().is_ok());
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_GE(written, goal);
+  ends = true;
+  EXPECT_TRUE(engine_->close().is_ok());
+  for (std::thread& thread : threads) thread.join();
 }
 
 // Runs in a process of its own: the statement is executed by a fresh copy of this program, which
