@@ -432,7 +432,8 @@ rocksdb::Status RocksdbEngine::write_native(MayBlock may_block, const Write& wri
     if (!status.IsIncomplete() || waited_for_a_full_disk(status)) return status;
     if (property(rocksdb::DB::Properties::kIsWriteStopped) == 0) return write(blocking_write_);
     if (!serves_.load()) return rocksdb::Status::ShutdownInProgress();
-    if (lacks_room()) return rocksdb::Status::NoSpace("no room for what was written before");
+    // No error of the database's own, see `write_failure`.
+    if (lacks_room()) return rocksdb::Status::SpaceLimit("no room for what was written before");
     std::this_thread::sleep_for(stall_poll);
   }
 }
@@ -455,6 +456,8 @@ Status RocksdbEngine::write_failure(const rocksdb::Status& native, std::string_v
   const Status cause = to_status_here(native, what);
   switch (cause.code()) {
     case Code::no_space:
+      // Nothing to open anew for: it was not begun.
+      if (native.subcode() == rocksdb::Status::kSpaceLimit) return cause;
       // At most torn in the log, where the next recovery drops it.
       out_of_space_.store(true, std::memory_order_release);
       return cause;
@@ -501,7 +504,10 @@ Status RocksdbEngine::let_go() {
   await_jobs();
   reviving_.store(true, std::memory_order_release);
   gate_.shut();
-  if (!instance_->files->sever_within(sever_wait_max)) {
+  if (instance_.use_count() == 1) {
+    // In order, for it then removes what it has begun in vain, and the opening needs that room.
+    instance_->db->Close().PermitUncheckedError();  // it failed before
+  } else if (!instance_->files->sever_within(sever_wait_max)) {
     gate_.open();
     reviving_.store(false, std::memory_order_release);
     return {Code::no_space, "disk was full; waiting for a call to the system to return"};
