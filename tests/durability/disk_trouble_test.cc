@@ -123,7 +123,7 @@ TEST_P(DiskTrouble, ADiskThatStaysFullUntilTheEnd) {
   fill_disks([&] { run_to_a_full_end(plan_, *figures_); });
 }
 
-TEST_P(DiskTrouble, FlushesAndTheCloseWaitForNoCompactionThatLacksRoom) {
+TEST_P(DiskTrouble, FlushesWaitForNoCompactionThatLacksRoom) {
   if (GetParam() != "rocksdb") GTEST_SKIP() << "it has no such options";
   plan_.options["write_buffer_size"] = "100KiB";
   plan_.options["compression"] = "kNoCompression";
