@@ -222,8 +222,7 @@ void RocksdbEngine::make_environment(Instance& instance) {
     instance.files = std::make_shared<SeverableFiles>();
     files = std::make_shared<LogWatch>(instance.files, directory_, [this] { note_full_log(); });
   }
-  instance.environment = rocksdb::NewCompositeEnv(
-      std::make_shared<UnresumedFiles>(std::move(files), instance.space_errors));
+  instance.environment = rocksdb::NewCompositeEnv(std::move(files));
   options_.env = instance.environment.get();
   options_.listeners = {instance.space_errors};
   if (room_wait_) options_.listeners.push_back(room_wait_->listener());

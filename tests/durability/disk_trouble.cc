@@ -114,6 +114,7 @@ class Session {
     });
     if (flushes.wait_for(freed_deadline) != std::future_status::ready)
       fail("a flush waits for a compaction that lacks room");
+    expect_ok(engine_->close(), "close");
     plan_.power->budget_bytes = PowerPage::no_budget;
   }
 
@@ -134,6 +135,7 @@ class Session {
     });
     if (other.wait_for(close_deadline) != std::future_status::ready)
       fail("another engine waits for room");
+    engine_->close().ignore("it is another test's");
     plan_.power->budget_bytes = PowerPage::no_budget;
   }
 

@@ -30,7 +30,7 @@ enum class Filling : unsigned char { in_sight, unseen };
 // The disk fills and stays full, and the engine is closed.
 [[noreturn]] void run_to_a_full_end(const ChildPlan& plan, TroubleFigures& figures);
 
-// The disk has no room for compactions; flushes must not wait for them.
+// The disk has no room for compactions; flushes and the close must not wait for them.
 [[noreturn]] void run_behind_compactions(const ChildPlan& plan, TroubleFigures& figures);
 
 // The disk fills, and an engine of the same kind on another disk goes on.
