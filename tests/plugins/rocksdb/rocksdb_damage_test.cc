@@ -21,6 +21,14 @@ class RocksdbDamageTest : public RocksdbTest {
     return found;
   }
 
+  // With the engine's options; null when it fails.
+  std::unique_ptr<rocksdb::DB> open_by_other_means() {
+    rocksdb::DB* opened = nullptr;
+    if (const auto options = make_rocksdb_options(context_.options, nullptr))
+      rocksdb::DB::Open(*options, real_directory(), &opened).PermitUncheckedError();
+    return std::unique_ptr<rocksdb::DB>(opened);
+  }
+
   // Inverts one byte.
   static void damage(const std::filesystem::path& path, std::streamoff offset) {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
@@ -69,11 +77,8 @@ class RocksdbTablesTest : public RocksdbDamageTest {
     for (int i = 1000; i < 3000; ++i) put("key" + std::to_string(i), Bytes(100, 'v'));
     ASSERT_TRUE(engine_->flush().is_ok());
     ASSERT_TRUE(engine_->close().is_ok());
-    const auto options = make_rocksdb_options(context_.options, nullptr);
-    ASSERT_TRUE(options.has_value());
-    rocksdb::DB* opened = nullptr;
-    ASSERT_TRUE(rocksdb::DB::Open(*options, real_directory(), &opened).ok());
-    const std::unique_ptr<rocksdb::DB> db(opened);
+    const auto db = open_by_other_means();
+    ASSERT_NE(db, nullptr);
     rocksdb::CompactRangeOptions all;
     all.bottommost_level_compaction = rocksdb::BottommostLevelCompaction::kForce;
     ASSERT_TRUE(db->CompactRange(all, nullptr, nullptr).ok());
@@ -217,11 +222,8 @@ TEST_F(RocksdbDamageTest, refuses_the_directory_of_another_engine) {
 TEST_F(RocksdbDamageTest, a_database_opened_by_other_means_is_locked) {
   ASSERT_TRUE(open().is_ok());
   ASSERT_TRUE(engine_->close().is_ok());
-  const auto options = make_rocksdb_options(context_.options, nullptr);
-  ASSERT_TRUE(options.has_value());
-  rocksdb::DB* opened = nullptr;
-  ASSERT_TRUE(rocksdb::DB::Open(*options, real_directory(), &opened).ok());
-  const std::unique_ptr<rocksdb::DB> holder(opened);
+  const auto holder = open_by_other_means();
+  ASSERT_NE(holder, nullptr);
   const Status refused = open();
   EXPECT_EQ(refused.code(), Code::locked);
   EXPECT_NE(refused.message().find(real_directory()), std::string::npos) << refused.message();
